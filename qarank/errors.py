@@ -7,6 +7,7 @@
       HubError                  a hub name that cannot be reached or does not exist
       AdapterError              targets, r, or an adapter folder that does not fit the model
       ScheduleError             a budget schedule that does not fit the run
+      AllocationError           a metric or budget the allocator cannot work with
       RunDirError               a run folder that is taken, finished or somebody else's
       CheckpointError           a checkpoint that is missing, damaged or of another run
       RunError                  exit 3: the run could not go on
@@ -43,6 +44,10 @@ class AdapterError(QarankError):
 
 class ScheduleError(QarankError):
     """A budget schedule does not fit the run's steps."""
+
+
+class AllocationError(QarankError):
+    """The allocator cannot work with a metric, a budget or what it is to score."""
 
 
 class RunDirError(QarankError):

@@ -1,0 +1,61 @@
+"""Puts adapters into a model: everything frozen, then adapters and head set free by membership."""
+
+from collections.abc import Callable, Sequence
+
+from torch import nn
+
+from qarank.adapters.layer import AdaptedLinear
+from qarank.errors import AdapterError
+
+
+def linear_paths(model: nn.Module, *, outside: Sequence[str] = ()) -> list[str]:
+    """Full paths of all linears, in the model's order, but for those in the modules `outside`."""
+    return [
+        path
+        for path, module in model.named_modules()
+        if isinstance(module, nn.Linear)
+        and not any(path == name or path.startswith(f"{name}.") for name in outside)
+    ]
+
+
+def inject_adapters(
+    model: nn.Module,
+    paths: Sequence[str],
+    *,
+    head: Sequence[str],
+    build: Callable[[str, nn.Linear], AdaptedLinear],
+) -> dict[str, AdaptedLinear]:
+    """Wrap the linears at `paths`, freeze the model, and free adapters and head.
+
+    Args:
+        model: changed in place.
+        paths: full module paths of linears; empty trains the head alone.
+        head: paths of the modules that train fully.
+        build: makes the adapter of one linear, given its path.
+
+    Returns:
+        Path -> adapter, in the order of `paths`.
+
+    Raises:
+        AdapterError: a path is no linear, or nothing would train.
+    """
+    model.requires_grad_(False)
+    layers: dict[str, AdaptedLinear] = {}
+    for path in paths:
+        parent_path, _, name = path.rpartition(".")
+        parent = model.get_submodule(parent_path)
+        linear = model.get_submodule(path)
+        if not isinstance(linear, nn.Linear):
+            raise AdapterError(f"{path} is a {type(linear).__name__}; only nn.Linear is adapted")
+        layers[path] = build(path, linear)
+        setattr(parent, name, layers[path])
+    for name in head:
+        model.get_submodule(name).requires_grad_(True)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise AdapterError("nothing would train: no matrix is adapted and there is no head")
+    return layers
+
+
+def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Name -> parameter, of all that train."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}

@@ -1,0 +1,128 @@
+"""PEFT's plain-LoRA folder, as a dict and tensors: what checkpoints hold and everyone can load.
+
+A pruned update is exactly a plain LoRA with a rank and an alpha of its own for each matrix. Rank-0
+matrices are left out, since PEFT refuses r = 0. task_type is null, because PEFT's
+question-answering wrapper drops token_type_ids.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from qarank.adapters.inject import inject_adapters
+from qarank.adapters.layer import AdaptedLinear, PlainLoRA
+from qarank.adapters.lora import LoRALinear
+from qarank.errors import AdapterError
+
+PREFIX = "base_model.model."
+
+
+@dataclass(frozen=True)
+class AdapterFolder:
+    """What an adapter folder holds.
+
+    Attributes:
+        config: adapter_config.json.
+        tensors: adapter_model.safetensors, PEFT's keys.
+    """
+
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+
+def export_plain_lora(
+    layers: Mapping[str, AdaptedLinear],
+    head: Mapping[str, Tensor],
+    *,
+    head_modules: Sequence[str],
+    base_model: str,
+    revision: str | None = None,
+) -> AdapterFolder:
+    """The kept triplets as PEFT would have saved them.
+
+    Args:
+        layers: full module path -> adapter.
+        head: parameter name in the model -> tensor, of the modules that train fully.
+        head_modules: those modules' paths.
+        base_model, revision: where the base comes from, for base_model_name_or_path.
+    """
+    updates = {path: layer.to_plain_lora() for path, layer in layers.items() if layer.rank}
+    tensors = {PREFIX + name: tensor for name, tensor in head.items()}
+    for path, update in updates.items():
+        tensors[f"{PREFIX}{path}.lora_A.weight"] = update.lora_A
+        tensors[f"{PREFIX}{path}.lora_B.weight"] = update.lora_B
+    ranks = {path: update.lora_A.shape[0] for path, update in updates.items()}
+    config = {
+        "peft_type": "LORA",
+        "task_type": None,
+        "base_model_name_or_path": base_model,
+        "revision": revision,
+        "inference_mode": True,
+        "r": max(ranks.values(), default=1),
+        "lora_alpha": max((update.alpha for update in updates.values()), default=1.0),
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "use_rslora": False,
+        "target_modules": list(updates),
+        "rank_pattern": ranks,
+        "alpha_pattern": {path: update.alpha for path, update in updates.items()},
+        "modules_to_save": list(head_modules),
+    }
+    contiguous = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    return AdapterFolder(config, contiguous)
+
+
+def load_plain_lora(
+    model: nn.Module, folder: AdapterFolder, *, head: Sequence[str]
+) -> dict[str, AdaptedLinear]:
+    """Put a plain-LoRA folder's updates and head into a fresh base model, in place.
+
+    Returns:
+        Path -> adapter, all triplets kept.
+
+    Raises:
+        AdapterError: the folder is no plain LoRA, or does not fit the model.
+    """
+    if folder.config.get("peft_type") != "LORA":
+        found = folder.config.get("peft_type")
+        raise AdapterError(f"adapter_config.json: peft_type is {found!r}; LORA is read")
+    updates = {path: _read_update(path, folder) for path in folder.config["target_modules"]}
+    known = dict(model.named_modules())
+    for path in updates:
+        if path not in known:
+            raise AdapterError(f"the adapter has {path}, the model has no such module")
+
+    def build(path: str, linear: nn.Linear) -> AdaptedLinear:
+        update = updates[path]
+        layer = LoRALinear(linear, r=update.lora_A.shape[0], alpha=update.alpha)
+        layer.lora_A.data.copy_(update.lora_A)
+        layer.lora_B.data.copy_(update.lora_B)
+        return layer
+
+    layers = inject_adapters(model, list(updates), head=head, build=build)
+    _load_head(model, folder.tensors, head)
+    return layers
+
+
+def _read_update(path: str, folder: AdapterFolder) -> PlainLoRA:
+    try:
+        lora_A = folder.tensors[f"{PREFIX}{path}.lora_A.weight"]
+        lora_B = folder.tensors[f"{PREFIX}{path}.lora_B.weight"]
+    except KeyError as error:
+        raise AdapterError(f"adapter_model.safetensors lacks {error.args[0]}") from error
+    alpha = folder.config.get("alpha_pattern", {}).get(path, folder.config["lora_alpha"])
+    return PlainLoRA(lora_A.float(), lora_B.float(), float(alpha))
+
+
+def _load_head(model: nn.Module, tensors: Mapping[str, Tensor], head: Sequence[str]) -> None:
+    with torch.no_grad():
+        for module in head:
+            for name, parameter in model.get_submodule(module).named_parameters(prefix=module):
+                saved = tensors.get(PREFIX + name)
+                if saved is None or saved.shape != parameter.shape:
+                    raise AdapterError(f"adapter_model.safetensors has no {name} that fits")
+                parameter.copy_(saved)

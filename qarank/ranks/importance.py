@@ -1,0 +1,156 @@
+"""How much each triplet matters: smoothed sensitivity times its uncertainty.
+
+Dims: n: entries of all low-rank parameters together; r: triplets of one matrix; total: of all.
+Source: arXiv:2303.10512, section 3.2, equations 8 to 11; the four tokens are `--select_metric` of the
+authors' first code.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qarank.adapters.layer import AdaptedLinear
+from qarank.errors import AllocationError
+
+CHOICES: tuple[tuple[str, ...], ...] = (
+    ("iptAB", "magAB"),
+    ("iptE", "magE"),
+    ("sumAB", "prodAB"),
+    ("sumE", "prodE", "onlyE"),
+)
+
+
+@dataclass(frozen=True)
+class TripletMetric:
+    """How entry scores become triplet scores.
+
+    Attributes:
+        ab_sensitivity: A and B by sensitivity (iptAB), else by absolute value (magAB).
+        e_sensitivity: E by sensitivity (iptE), else by absolute value (magE).
+        ab_join: "sum" or "prod" of the means over row i of A and column i of B.
+        e_join: "sum", "prod" or "only" of that with E's; None for doublets.
+    """
+
+    ab_sensitivity: bool
+    e_sensitivity: bool
+    ab_join: str
+    e_join: str | None
+
+    @classmethod
+    def from_tokens(cls, metric: str) -> "TripletMetric":
+        """Read `iptAB,iptE,sumAB,sumE` and its like, or `iptAB,sumAB` for doublets.
+
+        Raises:
+            AllocationError: not two or four known tokens in their order.
+        """
+        tokens = [token.strip() for token in metric.split(",")]
+        choices = CHOICES if len(tokens) == 4 else (CHOICES[0], CHOICES[2])
+        pairs = list(zip(tokens, choices, strict=False))
+        if len(tokens) != len(choices) or any(token not in allowed for token, allowed in pairs):
+            allowed_text = ",".join("|".join(allowed) for allowed in choices)
+            raise AllocationError(f"allocator.metric is {metric!r}; {allowed_text} is allowed")
+        ab_join = tokens[-1] if len(tokens) == 2 else tokens[2]
+        return cls(
+            ab_sensitivity=tokens[0] == "iptAB",
+            e_sensitivity="iptE" in tokens,
+            ab_join=ab_join.removesuffix("AB"),
+            e_join=tokens[3].removesuffix("E") if len(tokens) == 4 else None,
+        )
+
+
+class ImportanceTracker:
+    """Running averages of sensitivity, for all low-rank parameters in two flat vectors.
+
+    Flat, so that an update is a dozen tensor operations however many matrices there are.
+
+    Args:
+        layers: path -> adapter.
+        metric: how entries become triplets.
+        beta1: smoothing of the sensitivity, 0 <= beta1 < 1.
+        beta2: smoothing of the uncertainty, 0 <= beta2 < 1; 0 scores by the sensitivity alone.
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[str, AdaptedLinear],
+        *,
+        metric: TripletMetric,
+        beta1: float,
+        beta2: float,
+    ) -> None:
+        self.layers = layers
+        self.metric, self.beta1, self.beta2 = metric, beta1, beta2
+        self._parameters = [p for layer in layers.values() for p in layer.low_rank_parameters()]
+        device = self._parameters[0].device
+        num_entries = sum(parameter.numel() for parameter in self._parameters)
+        self.sensitivity = torch.zeros(num_entries, device=device)  # (n,) float32
+        self.uncertainty = torch.zeros(num_entries, device=device)  # (n,) float32
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Score one step: parameters after it, gradients as the optimizer used them.
+
+        Raises:
+            AllocationError: a low-rank parameter had no gradient.
+        """
+        unused = [
+            path
+            for path, layer in self.layers.items()
+            if any(p.grad is None for p in layer.low_rank_parameters())
+        ]
+        if unused:
+            raise AllocationError(f"no gradient reached {', '.join(unused[:3])}: cannot be scored")
+        values = torch.cat([p.flatten() for p in self._parameters])
+        current = torch.cat([_grad(p).flatten() for p in self._parameters]).mul_(values).abs_()
+        self.sensitivity.mul_(self.beta1).add_(current, alpha=1 - self.beta1)
+        current.sub_(self.sensitivity).abs_()
+        self.uncertainty.mul_(self.beta2).add_(current, alpha=1 - self.beta2)
+
+    @torch.no_grad()
+    def triplet_scores(self) -> Tensor:
+        """(total,) float64, matrices in order, higher is better.
+
+        Joined in float64: products of two small averages underflow in float32.
+        """
+        scores = self.sensitivity.double()
+        if self.beta2 > 0:
+            scores *= self.uncertainty
+        pieces = iter(scores.split([p.numel() for p in self._parameters]))
+        return torch.cat([self._layer_scores(layer, pieces) for layer in self.layers.values()])
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Both averages, (n,) each."""
+        return {"sensitivity": self.sensitivity, "uncertainty": self.uncertainty}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take both averages back."""
+        self.sensitivity.copy_(state["sensitivity"])
+        self.uncertainty.copy_(state["uncertainty"])
+
+    def _layer_scores(self, layer: AdaptedLinear, pieces: Iterator[Tensor]) -> Tensor:
+        """(r,) of one matrix; takes its two or three pieces of the flat vector."""
+        element_A = next(pieces).view_as(layer.lora_A)  # (r, in_features)
+        element_B = next(pieces).view_as(layer.lora_B)  # (out_features, r)
+        if not self.metric.ab_sensitivity:
+            element_A, element_B = layer.lora_A.double().abs(), layer.lora_B.double().abs()
+        of_A, of_B = element_A.mean(dim=1), element_B.mean(dim=0)  # (r,)
+        joined = of_A + of_B if self.metric.ab_join == "sum" else of_A * of_B
+        if layer.lora_E is None:
+            return joined
+        element_E = next(pieces)  # (r,)
+        if not self.metric.e_sensitivity:
+            element_E = layer.lora_E.double().abs().flatten()
+        return _join_with_E(joined, element_E, self.metric.e_join)
+
+
+def _grad(parameter: torch.nn.Parameter) -> Tensor:
+    assert parameter.grad is not None  # checked for all layers before
+    return parameter.grad
+
+
+def _join_with_E(of_AB: Tensor, of_E: Tensor, join: str | None) -> Tensor:
+    if join == "only":
+        return of_E
+    return of_E * of_AB if join == "prod" else of_E + of_AB
