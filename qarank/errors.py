@@ -1,18 +1,18 @@
 """Every error qarank raises on purpose. Each carries one line that says what, where and what is allowed.
 
-    QarankError                 exit 2: the user's mistake
-      RecipeError               a recipe key, value or override
-      DataError                 a data set, data file or predictions file
-      ModelError                a model or tokenizer that cannot be used
-      HubError                  a hub name that cannot be reached or does not exist
-      AdapterError              targets, r, or an adapter folder that does not fit the model
-      ScheduleError             a budget schedule that does not fit the run
-      AllocationError           a metric or budget the allocator cannot work with
-      RunDirError               a run folder that is taken, finished or somebody else's
-      CheckpointError           a checkpoint that is missing, damaged or of another run
-      RunError                  exit 3: the run could not go on
-        NonFiniteError          loss or logits are NaN or infinite
-        NoOpError               something asked for did not happen: nothing adapted, pruned or scored
+QarankError                 exit 2: the user's mistake
+  RecipeError               a recipe key, value or override
+  DataError                 a data set, data file or predictions file
+  ModelError                a model or tokenizer that cannot be used
+  HubError                  a hub name that cannot be reached or does not exist
+  AdapterError              targets, r, or an adapter folder that does not fit the model
+  ScheduleError             a budget schedule that does not fit the run
+  AllocationError           a metric or budget the allocator cannot work with
+  RunDirError               a run folder that is taken, finished or somebody else's
+  CheckpointError           a checkpoint that is missing, damaged or of another run
+  RunError                  exit 3: the run could not go on
+    NonFiniteError          loss or logits are NaN or infinite
+    NoOpError               something asked for did not happen: nothing adapted, pruned or scored
 """
 
 

@@ -114,7 +114,7 @@ class AdaptedLinear(nn.Module, ABC):
         return PlainLoRA(down[kept], up[:, kept], self.alpha * self.rank / self.r)
 
     def factors(self) -> tuple[Tensor, Tensor]:
-        """(r, in_features) and (out_features, r); masked in eval mode, free to regrow in training."""
+        """(r, in_features) and (out_features, r); masked in eval mode, not in training."""
         return self.raw_factors() if self.training else self.masked_factors()
 
     @torch.no_grad()

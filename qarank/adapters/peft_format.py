@@ -47,7 +47,8 @@ def export_plain_lora(
         layers: full module path -> adapter.
         head: parameter name in the model -> tensor, of the modules that train fully.
         head_modules: those modules' paths.
-        base_model, revision: where the base comes from, for base_model_name_or_path.
+        base_model: where the base comes from, for base_model_name_or_path.
+        revision: of the base on the hub.
     """
     updates = {path: layer.to_plain_lora() for path, layer in layers.items() if layer.rank}
     tensors = {PREFIX + name: tensor for name, tensor in head.items()}

@@ -1,8 +1,8 @@
 """How much each triplet matters: smoothed sensitivity times its uncertainty.
 
 Dims: n: entries of all low-rank parameters together; r: triplets of one matrix; total: of all.
-Source: arXiv:2303.10512, section 3.2, equations 8 to 11; the four tokens are `--select_metric` of the
-authors' first code.
+Source: arXiv:2303.10512, section 3.2, equations 8 to 11; the four tokens are `--select_metric` of
+the authors' first code.
 """
 
 from collections.abc import Iterator, Mapping
@@ -117,7 +117,7 @@ class ImportanceTracker:
         scores = self.sensitivity.double()
         if self.beta2 > 0:
             scores *= self.uncertainty
-        pieces = iter(scores.split([p.numel() for p in self._parameters]))
+        pieces = iter(torch.split(scores, [p.numel() for p in self._parameters]))
         return torch.cat([self._layer_scores(layer, pieces) for layer in self.layers.values()])
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -142,7 +142,7 @@ class ImportanceTracker:
         element_E = next(pieces)  # (r,)
         if not self.metric.e_sensitivity:
             element_E = layer.lora_E.double().abs().flatten()
-        return _join_with_E(joined, element_E, self.metric.e_join)
+        return _join_scores(joined, element_E, self.metric.e_join)
 
 
 def _grad(parameter: torch.nn.Parameter) -> Tensor:
@@ -150,7 +150,7 @@ def _grad(parameter: torch.nn.Parameter) -> Tensor:
     return parameter.grad
 
 
-def _join_with_E(of_AB: Tensor, of_E: Tensor, join: str | None) -> Tensor:
+def _join_scores(of_AB: Tensor, of_E: Tensor, join: str | None) -> Tensor:
     if join == "only":
         return of_E
     return of_E * of_AB if join == "prod" else of_E + of_AB

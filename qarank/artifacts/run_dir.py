@@ -1,0 +1,145 @@
+"""A run folder: where each file of a run stands, and who may write there."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from qarank.artifacts.atomic import read_json, write_json
+from qarank.errors import RunDirError
+
+RUN_JSON = "run.json"
+CHECKPOINTS = "checkpoints"
+OWN_NAMES = (
+    "recipe.yaml",
+    RUN_JSON,
+    "metrics.jsonl",
+    "ranks.jsonl",
+    "tensorboard",
+    CHECKPOINTS,
+    "eval",
+)
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """One run's folder. `run.json` names its state: running, finished or failed."""
+
+    path: Path
+
+    @property
+    def recipe_path(self) -> Path:
+        """The recipe as asked, overrides applied."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def run_path(self) -> Path:
+        """What was found: versions, counts, schedule, hardware, results."""
+        return self.path / RUN_JSON
+
+    @property
+    def metrics_path(self) -> Path:
+        """A line a logged step."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def ranks_path(self) -> Path:
+        """A line a round."""
+        return self.path / "ranks.jsonl"
+
+    @property
+    def tensorboard_dir(self) -> Path:
+        """Event files."""
+        return self.path / "tensorboard"
+
+    def checkpoint_dir(self, global_step: int) -> Path:
+        """The checkpoint after a step."""
+        return self.path / CHECKPOINTS / f"step_{global_step:06d}"
+
+    def checkpoints(self) -> list[Path]:
+        """Whole checkpoints, oldest first."""
+        return sorted((self.path / CHECKPOINTS).glob("step_*"))
+
+    def eval_dir(self, checkpoint: str, data: str) -> Path:
+        """Where an evaluation's files go."""
+        return self.path / "eval" / checkpoint / data
+
+    def read_run(self) -> dict[str, Any]:
+        """run.json, or an empty dict where there is none yet."""
+        if not self.run_path.is_file():
+            return {}
+        run: dict[str, Any] = read_json(self.run_path)
+        return run
+
+    def write_run(self, run: dict[str, Any]) -> None:
+        """Replace run.json in one move."""
+        write_json(self.run_path, run)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end."""
+        return self.read_run().get("state") == "finished"
+
+    def lock(self) -> FileLock:
+        """Take the folder for this process until the lock is released.
+
+        Raises:
+            RunDirError: another process holds it.
+        """
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunDirError(f"{self.path}: another process is writing this run") from error
+        return lock
+
+
+def claim_run_dir(path: Path, *, overwrite: bool) -> RunDir:
+    """Make or empty a run folder.
+
+    Args:
+        path: the folder; made with its parents.
+        overwrite: replace a run that is there. Files that are not a run's are never touched.
+
+    Raises:
+        RunDirError: a run is there and overwrite is False, or the folder is somebody else's.
+    """
+    check_claimable(path, overwrite=overwrite)
+    path.mkdir(parents=True, exist_ok=True)
+    for name in OWN_NAMES:
+        entry = path / name
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink(missing_ok=True)
+    return RunDir(path)
+
+
+def check_claimable(path: Path, *, overwrite: bool) -> None:
+    """Raise what `claim_run_dir` would, and touch nothing."""
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise RunDirError(f"{path} is a file; a run needs a folder of its own")
+    names = sorted(entry.name for entry in path.iterdir() if entry.name != ".lock")
+    if names and RUN_JSON not in names:
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        raise RunDirError(f"{path} holds files of somebody else ({shown}); choose another name")
+    if names and not overwrite:
+        state = "a finished" if RunDir(path).is_finished else "an unfinished"
+        raise RunDirError(f"{path} holds {state} run; --overwrite replaces it")
+
+
+def open_run_dir(path: Path) -> RunDir:
+    """An existing run.
+
+    Raises:
+        RunDirError: there is none.
+    """
+    run_dir = RunDir(path)
+    if not run_dir.run_path.is_file():
+        what = "no such folder" if not path.exists() else "no run.json in it"
+        raise RunDirError(f"{path} is not a run: {what}")
+    return run_dir

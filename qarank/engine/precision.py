@@ -1,0 +1,37 @@
+"""Which number format a run computes in."""
+
+from typing import Literal
+
+import torch
+
+from qarank.errors import RecipeError
+
+Precision = Literal["fp32", "bf16", "fp16"]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def resolve_precision(asked: str, device: torch.device) -> Precision:
+    """Turn `auto` into bf16 where the hardware computes in it, else fp32.
+
+    Raises:
+        RecipeError: fp16 without a GPU.
+    """
+    if asked == "auto":
+        return "bf16" if has_fast_bf16(device) else "fp32"
+    if asked == "fp16" and device.type != "cuda":
+        raise RecipeError("train.precision is fp16, which needs a GPU; fp32, bf16 or auto works")
+    assert asked in DTYPES
+    return asked  # type: ignore[return-value]  # narrowed by the assertion
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bf16 products run in hardware, not in emulation."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # newer torch only
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def default_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
