@@ -1,0 +1,158 @@
+"""From the best spans of every feature to one answer for each example.
+
+Spans that two windows of an example share are one candidate with the larger score; the null score
+of an example is the smallest over its windows, as in Hugging Face's run_qa. The n-best lists,
+which most callers never read, are built when asked for.
+
+Dims: num_features: windows of all examples; num_tokens: tokens of all windows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from qarank.squad.candidates import (
+    Candidates,
+    Floats,
+    best_candidates,
+    join_candidates,
+    keep_best,
+    merge_candidates,
+    no_answers,
+    rank_candidates,
+    softmax_by_example,
+)
+from qarank.squad.examples import Example
+from qarank.squad.spans import TopSpans
+
+
+class Windows(Protocol):
+    """What is read of a FeatureTable."""
+
+    @property
+    def row_offsets(self) -> npt.NDArray[Any]:
+        """(num_features + 1,) where each feature's tokens begin in the flat columns."""
+
+    @property
+    def offset_starts(self) -> npt.NDArray[Any]:
+        """(num_tokens,) first context character of each token; -1 off the context."""
+
+    @property
+    def offset_ends(self) -> npt.NDArray[Any]:
+        """(num_tokens,) one past its last context character; -1 off the context."""
+
+    @property
+    def example_index(self) -> npt.NDArray[Any]:
+        """(num_features,) the example each feature is a window of."""
+
+    def __len__(self) -> int:
+        """The number of features."""
+
+
+class Candidate(TypedDict):
+    """An entry of an n-best list, in characters; "no answer" has text "" and start = end = -1."""
+
+    text: str
+    probability: float
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The answers of all examples, in their order.
+
+    Attributes:
+        predictions: id -> answer text; "" where there is none.
+        answers: id -> best span's text whatever the null score; for tuning null_threshold.
+        null_odds: id -> null score - best span's score; empty unless "no answer" is allowed.
+    """
+
+    predictions: dict[str, str]
+    answers: dict[str, str]
+    null_odds: dict[str, float]
+    _examples: Sequence[Example]
+    _rows: Candidates
+    _n_best_size: int
+
+    @cached_property
+    def nbest(self) -> dict[str, list[Candidate]]:
+        """Id -> candidates, best first; their probabilities, a softmax over them, sum to 1."""
+        rows = keep_best(rank_candidates(merge_candidates(self._rows)), self._n_best_size)
+        columns = (rows.example, softmax_by_example(rows), rows.start, rows.end, rows.score)
+        lists: list[list[Candidate]] = [[] for _ in self._examples]
+        for index, chance, start, end, score in zip(*(c.tolist() for c in columns), strict=True):
+            text = self._examples[index].context[start:end] if start >= 0 else ""
+            lists[index].append(
+                {"text": text, "probability": chance, "start": start, "end": end, "score": score}
+            )
+        return {example.id: found for example, found in zip(self._examples, lists, strict=True)}
+
+
+def decode_predictions(
+    examples: Sequence[Example],
+    table: Windows,
+    spans: TopSpans,
+    *,
+    n_best_size: int,
+    null_threshold: float,
+    with_null: bool,
+) -> Decoded:
+    """Choose each example's answer among the spans of its windows.
+
+    An example without a legal span is answered "", as if by a span of score 0.
+
+    Args:
+        examples: as the table was built from.
+        table: their windows.
+        spans: of all features in table order, on the CPU, token positions within the feature
+            (without left padding); for exact n-best lists k is n_best_size or more.
+        n_best_size: candidates kept, 1 or more; with_null "no answer" is kept besides, if need be.
+        null_threshold: the answer is "" where null score - best span's score is above this.
+        with_null: whether "no answer" is allowed.
+    """
+    assert len(spans.score) == len(table), "spans are not of this table"
+    rows = _to_candidates(table, spans)
+    best = best_candidates(rows, len(examples))
+    answers = {
+        example.id: example.context[start:end] if start >= 0 else ""
+        for example, start, end in zip(
+            examples, best.start.tolist(), best.end.tolist(), strict=True
+        )
+    }
+    if not with_null:
+        lost = best.take(best.start < 0)
+        return Decoded(answers, answers, {}, examples, join_candidates([rows, lost]), n_best_size)
+    null = _null_scores(table, spans, len(examples))
+    odds = dict(zip(answers, (null - best.score).tolist(), strict=True))
+    predictions = {key: "" if odds[key] > null_threshold else text for key, text in answers.items()}
+    rows = join_candidates([rows, no_answers(best.example, null)])
+    return Decoded(predictions, answers, odds, examples, rows, n_best_size)
+
+
+def _to_candidates(table: Windows, spans: TopSpans) -> Candidates:
+    """All legal spans, in characters; one that is only white space is not legal."""
+    score = spans.score.numpy()
+    feature, place = np.nonzero(np.isfinite(score))
+    first_token = table.row_offsets[feature]
+    start = table.offset_starts[first_token + spans.start.numpy()[feature, place]]
+    end = table.offset_ends[first_token + spans.end.numpy()[feature, place]]
+    rows = Candidates(
+        example=table.example_index[feature].astype(np.int64),
+        start=start.astype(np.int64),
+        end=end.astype(np.int64),
+        score=score[feature, place].astype(np.float64),
+    )
+    return rows.take((start >= 0) & (end > start))
+
+
+def _null_scores(table: Windows, spans: TopSpans, num_examples: int) -> Floats:
+    """(num_examples,) the smallest null score over each example's windows; 0 without a window."""
+    null = np.full(num_examples, np.inf)
+    np.minimum.at(null, table.example_index, spans.null_score.numpy().astype(np.float64))
+    return np.where(np.isfinite(null), null, 0.0)

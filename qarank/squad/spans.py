@@ -1,0 +1,97 @@
+"""The best answer spans of a batch of features, searched exactly, on the logits' own device.
+
+A span is a start and an end token, both context, with start <= end < start + max_answer_length;
+its score is start logit + end logit. Every such pair is searched: the best end of each start is a
+sliding maximum, and since the k best spans begin at the k best starts, only those are opened. So
+memory is (batch, k, band), not (batch, seq, seq).
+Spans come best first; equal scores by lower start, then lower end.
+
+Dims: batch: features; seq: tokens, padding included; k: spans kept; band: largest span, in tokens.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qarank.errors import NonFiniteError
+
+
+@dataclass(frozen=True)
+class TopSpans:
+    """The k best spans of each feature, best first.
+
+    Attributes:
+        start: (n, k) int64 token positions, counted as in the logits (padding included).
+        end: (n, k) int64, the last token of the span.
+        score: (n, k) float32; -inf where a feature has fewer than k spans (start, end then 0).
+        null_score: (n,) float32, the "no answer" score: both logits at the CLS token.
+    """
+
+    start: Tensor
+    end: Tensor
+    score: Tensor
+    null_score: Tensor
+
+
+def top_spans(
+    start_logits: Tensor,
+    end_logits: Tensor,
+    is_context: Tensor,
+    cls_position: Tensor,
+    *,
+    k: int,
+    max_answer_length: int,
+) -> TopSpans:
+    """The k best spans of each row, and its null score.
+
+    Args:
+        start_logits: (batch, seq) float of any precision; searched in float32.
+        end_logits: (batch, seq).
+        is_context: (batch, seq) bool; logits elsewhere (but for CLS) are never read.
+        cls_position: (batch,) int.
+        k: spans a row, 1 or more.
+        max_answer_length: tokens a span may have, 1 or more.
+
+    Raises:
+        NonFiniteError: a logit of the context or of CLS is NaN or infinite.
+    """
+    starts, ends = start_logits.float(), end_logits.float()
+    cls_index = cls_position.to(torch.int64).unsqueeze(1)  # (batch, 1)
+    _check_finite(starts, ends, is_context.scatter(1, cls_index, True))
+    null_score = (starts.gather(1, cls_index) + ends.gather(1, cls_index)).squeeze(1)
+    starts = starts.masked_fill(~is_context, -torch.inf)
+    ends = ends.masked_fill(~is_context, -torch.inf)
+    start, end, score = _search(starts, ends, k, min(max_answer_length, starts.shape[1]))
+    return TopSpans(start=start, end=end, score=score, null_score=null_score)
+
+
+def _search(starts: Tensor, ends: Tensor, k: int, band: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(start, end, score), each (batch, k), of logits that are -inf off the context."""
+    batch, seq = starts.shape
+    reach = torch.nn.functional.pad(ends, (0, band - 1), value=-torch.inf).unfold(1, band, 1)
+    # reach: (batch, seq, band), a view: the ends open to each start
+    best = starts + reach.amax(dim=2)  # (batch, seq)
+    # Both sorts are stable and their input stands in (start, end) order: that settles ties.
+    opened = best.sort(dim=1, descending=True, stable=True).indices[:, :k].sort(dim=1).values
+    index = opened.unsqueeze(2).expand(-1, -1, band)  # (batch, min(k, seq), band)
+    scores = starts.gather(1, opened).unsqueeze(2) + reach.gather(1, index)
+    order = scores.flatten(1).sort(dim=1, descending=True, stable=True)
+    score, place = order.values[:, :k], order.indices[:, :k]  # (batch, <= k)
+    start = opened.gather(1, place // band)
+    legal = score > -torch.inf
+    start, end = start * legal, (start + place % band) * legal
+    spare = (0, k - score.shape[1])
+    pad = torch.nn.functional.pad
+    return pad(start, spare), pad(end, spare), pad(score, spare, value=-torch.inf)
+
+
+def _check_finite(starts: Tensor, ends: Tensor, read: Tensor) -> None:
+    bad = ((~torch.isfinite(starts) | ~torch.isfinite(ends)) & read).any(dim=1)  # (batch,)
+    if bool(bad.any()):
+        rows = bad.nonzero().flatten().tolist()
+        shown = ", ".join(map(str, rows[:8])) + (", ..." if len(rows) > 8 else "")
+        raise NonFiniteError(
+            f"logits are NaN or infinite in {len(rows)} of {len(bad)} features of the batch, "
+            f"rows {shown}; only finite logits can be decoded"
+        )
