@@ -1,0 +1,113 @@
+"""What an almanac passage asks and states, decided before a word of it is written.
+
+The question comes first, and with it whether it has an answer, so the question alone tells nothing.
+Then the passage is made to fit: a question without an answer finds its relation told of the
+neighbour, or a like relation told of its own thing.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+
+from qarank.squad.almanac_kinds import Kind
+from qarank.squad.almanac_text import pick, shuffled
+
+MIN_FACTS, MAX_FACTS = 7, 8
+REVERSE_SHARE = 0.25  # of the questions on relations that can be asked backwards
+NEIGHBOUR_SHARE = 0.6  # of the distractors: same relation, other thing
+
+Pair = tuple[int, str]  # which of the passage's two things, 0 or 1, and the relation's key
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One question to be.
+
+    Attributes:
+        pair: what is asked; a reverse question asks for the thing of it.
+        template: the question's wording.
+        is_answerable: whether the passage tells.
+        given: the pair whose fact a reverse question names; None for a plain question.
+    """
+
+    pair: Pair
+    template: str
+    is_answerable: bool
+    given: Pair | None = None
+
+
+@dataclass
+class Plan:
+    """What one passage asks, states and must not state."""
+
+    asks: list[Ask] = field(default_factory=list)
+    stated: list[Pair] = field(default_factory=list)
+    banned: set[Pair] = field(default_factory=set)
+
+    def state(self, pair: Pair) -> bool:
+        """Add the pair unless it is banned; whether it is stated now."""
+        if pair not in self.banned and pair not in self.stated:
+            self.stated.append(pair)
+        return pair in self.stated
+
+
+class AnswerQuota:
+    """Says of each use of a wording whether it has an answer: every third has none."""
+
+    def __init__(self) -> None:
+        self._uses: Counter[str] = Counter()
+
+    def is_answerable(self, template: str) -> bool:
+        """Count one use. Wordings start at different phases, so rare ones balance each other."""
+        if template not in self._uses:
+            self._uses[template] = len(self._uses) % 3
+        self._uses[template] += 1
+        return self._uses[template] % 3 != 0
+
+
+def plan_passage(rng: Random, kind: Kind, quota: AnswerQuota, *, num_asks: int) -> Plan:
+    """Draw the questions, then the facts that answer or tempt."""
+    plan = Plan()
+    pairs = shuffled(rng, [(thing, key) for thing in (0, 1) for key in kind.relations])
+    drawn = [_draw_question(rng, kind, pair, quota) for pair in pairs[:num_asks]]
+    plan.stated = [pair for pair, _, _, is_answerable in drawn if is_answerable]
+    plan.banned = {
+        pair for pair, _, reverse, is_answerable in drawn if not is_answerable and not reverse
+    }
+    for pair, template, is_reverse, is_answerable in drawn:
+        rival = pair
+        if not is_answerable or len(plan.stated) < MAX_FACTS:
+            rival = _add_distractor(rng, kind, plan, pair, is_reverse=is_reverse)
+        given = (pair if is_answerable else rival) if is_reverse else None
+        plan.asks.append(Ask(pair, template, is_answerable, given))
+    num_facts = MIN_FACTS + int(rng.random() * (MAX_FACTS - MIN_FACTS + 1))
+    for pair in shuffled(rng, pairs):
+        if len(plan.stated) < num_facts:
+            plan.state(pair)
+    return plan
+
+
+def _draw_question(
+    rng: Random, kind: Kind, pair: Pair, quota: AnswerQuota
+) -> tuple[Pair, str, bool, bool]:
+    """The pair, a wording, whether it is a reverse one, whether it has an answer."""
+    relation = kind.relations[pair[1]]
+    is_reverse = bool(relation.reverse) and rng.random() < REVERSE_SHARE
+    template = pick(rng, relation.reverse if is_reverse else relation.questions)
+    return pair, template, is_reverse, quota.is_answerable(template)
+
+
+def _add_distractor(rng: Random, kind: Kind, plan: Plan, pair: Pair, *, is_reverse: bool) -> Pair:
+    """State something that could be taken for the answer; answerable questions get one too."""
+    thing, key = pair
+    neighbour = (1 - thing, key)
+    rivals = [
+        (side, other.key)
+        for side in (thing, 1 - thing)
+        for other in shuffled(rng, list(kind.relations.values()))
+        if other.type == kind.relations[key].type and other.key != key
+    ]
+    order = [*rivals, neighbour]
+    if not is_reverse and rng.random() < NEIGHBOUR_SHARE:
+        order = [neighbour, *rivals]
+    return next((option for option in order if plan.state(option)), pair)
