@@ -65,7 +65,8 @@ def parse_recipe(
 def dump_recipe(recipe: Recipe) -> str:
     """The recipe as asked, in YAML: keys that were set, no defaults; loads back equal."""
     asked = recipe.model_dump(exclude_unset=True)
-    return yaml.safe_dump(asked, sort_keys=False, allow_unicode=True, width=100)
+    # Escapes, not raw Unicode: PyYAML writes U+0085 raw and then reads a line break.
+    return yaml.safe_dump(asked, sort_keys=False, width=100)
 
 
 def read_override(override: str) -> tuple[str, Any]:

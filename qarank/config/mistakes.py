@@ -99,7 +99,7 @@ def _suggest(path: Sequence[str], schema: Node) -> str:
     everywhere = dict(_all_keys(schema))
     near = difflib.get_close_matches(key, here.values(), n=1)
     same = [dotted for dotted, known in everywhere.items() if known == key]
-    close = difflib.get_close_matches(key, everywhere.values(), n=1)
+    close = difflib.get_close_matches(key, everywhere.values(), n=1, cutoff=0.8)
     for candidates in (
         [dotted for dotted, known in here.items() if known in near],
         same,

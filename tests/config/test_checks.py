@@ -1,0 +1,89 @@
+import itertools
+
+import pytest
+
+from qarank.config import checks
+
+
+@pytest.mark.parametrize("adapter_type", ["svd", "frd"])
+def test_every_combination_of_tokens_is_a_metric(adapter_type: str) -> None:
+    for tokens in itertools.product(*checks.METRIC_TOKENS[adapter_type]):
+        checks.check_metric(",".join(tokens), adapter_type)
+
+
+@pytest.mark.parametrize(
+    ("metric", "adapter_type", "line"),
+    [
+        (
+            "iptAB,iptE,sumAB",
+            "svd",
+            "4 tokens: iptAB|magAB,iptE|magE,sumAB|prodAB,sumE|prodE|onlyE",
+        ),
+        ("iptE,iptAB,sumAB,sumE", "svd", "it must be 4 tokens"),
+        ("iptAB, iptE, sumAB, sumE", "svd", "it must be 4 tokens"),
+        (
+            "iptAB,iptE,sumAB,sumE",
+            "frd",
+            "adapter.type frd it must be 2 tokens: iptAB|magAB,sumAB|prodAB",
+        ),
+        ("", "frd", "allocator.metric is ''"),
+    ],
+)
+def test_a_metric_of_other_tokens_is_refused(metric: str, adapter_type: str, line: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        checks.check_metric(metric, adapter_type)
+    assert line in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("adapter_type", "target_r", "line"),
+    [
+        ("none", 1, "allocator.type adalora needs adapter.type svd or frd; it is none"),
+        ("svd", 9, "allocator.target_r is 9; it must be at most adapter.r, 8"),
+    ],
+)
+def test_there_must_be_triplets_to_allocate(adapter_type: str, target_r: int, line: str) -> None:
+    with pytest.raises(ValueError, match=line):
+        checks.check_allocation(adapter_type, r=8, target_r=target_r, metric=None)
+
+
+def test_a_budget_that_prunes_nothing_is_legal() -> None:
+    checks.check_allocation("svd", r=8, target_r=8, metric=None)
+
+
+@pytest.mark.parametrize(
+    ("source", "train", "validation", "line"),
+    [
+        (None, None, None, "nothing names the training data; give data.source or data.train"),
+        (None, None, "dev.json", "nothing names the training data"),
+        ("squad", "a.json", None, "data.train is 'a.json'; with data.source squad it must be the"),
+        ("squad", None, ["a.json"], "data.validation is ['a.json']; with data.source squad"),
+        ("a.json", "b.json", None, "data.source and data.train both name training files"),
+        (["a.json", "b.txt"], None, None, "data.source names 'b.txt'; a data file ends in .json"),
+        (None, "train", None, "data.train names 'train'; a data file ends in .json or .json.gz"),
+        ("a.json", None, "validation", "data.validation names 'validation'; a data file ends"),
+    ],
+)
+def test_data_keys_that_contradict_each_other_are_refused(
+    source: str | list[str] | None,
+    train: str | list[str] | None,
+    validation: str | list[str] | None,
+    line: str,
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        checks.check_data(source, train, validation)
+    assert str(caught.value).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("squad", False),
+        ("sample:almanac", False),
+        ("a.json", True),
+        ("a.json.gz", True),
+        (["a"], True),
+    ],
+)
+def test_files_are_told_from_names_by_their_ending(source: str | list[str], expected: bool) -> None:
+    assert checks.is_files(source) is expected
