@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from qarank.errors import NonFiniteError
 
@@ -68,22 +69,43 @@ def top_spans(
 
 def _search(starts: Tensor, ends: Tensor, k: int, band: int) -> tuple[Tensor, Tensor, Tensor]:
     """(start, end, score), each (batch, k), of logits that are -inf off the context."""
-    batch, seq = starts.shape
-    reach = torch.nn.functional.pad(ends, (0, band - 1), value=-torch.inf).unfold(1, band, 1)
-    # reach: (batch, seq, band), a view: the ends open to each start
-    best = starts + reach.amax(dim=2)  # (batch, seq)
-    # Both sorts are stable and their input stands in (start, end) order: that settles ties.
-    opened = best.sort(dim=1, descending=True, stable=True).indices[:, :k].sort(dim=1).values
+    seq = starts.shape[1]
+    padded = pad(ends, (0, band - 1), value=-torch.inf)  # (batch, seq + band - 1)
+    best = starts + _sliding_max(padded, band)  # (batch, seq)
+    opened = _best_places(best, min(k, seq)).sort(dim=1).values  # so that place tells the order
     index = opened.unsqueeze(2).expand(-1, -1, band)  # (batch, min(k, seq), band)
-    scores = starts.gather(1, opened).unsqueeze(2) + reach.gather(1, index)
-    order = scores.flatten(1).sort(dim=1, descending=True, stable=True)
-    score, place = order.values[:, :k], order.indices[:, :k]  # (batch, <= k)
+    reach = padded.unfold(1, band, 1).gather(1, index)  # the ends open to each start
+    scores = (starts.gather(1, opened).unsqueeze(2) + reach).flatten(1)
+    place = _best_places(scores, min(k, scores.shape[1]))  # (batch, <= k)
+    score = scores.gather(1, place)
     start = opened.gather(1, place // band)
     legal = score > -torch.inf
     start, end = start * legal, (start + place % band) * legal
     spare = (0, k - score.shape[1])
-    pad = torch.nn.functional.pad
     return pad(start, spare), pad(end, spare), pad(score, spare, value=-torch.inf)
+
+
+def _sliding_max(values: Tensor, band: int) -> Tensor:
+    """(batch, n) -> (batch, n - band + 1), the largest of each band neighbours."""
+    width = 1
+    while 2 * width <= band:  # doubled: log2(band) passes instead of band
+        values = torch.maximum(values[:, :-width], values[:, width:])
+        width *= 2
+    rest = band - width
+    return torch.maximum(values[:, : values.shape[1] - rest], values[:, rest:])
+
+
+def _best_places(scores: Tensor, k: int) -> Tensor:
+    """(batch, k) int64, where each row's k largest stand, best first, ties by lower place.
+
+    topk leaves ties open, so it is given whole numbers that hold score and place in one.
+    """
+    bits = (scores + 0.0).view(torch.int32)  # + 0.0: -0.0 ties with 0.0
+    rising = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # int32 that order as the floats do
+    size = scores.shape[1]
+    backwards = torch.arange(size - 1, -1, -1, device=scores.device)
+    keys = rising.to(torch.int64) * 2**32 + backwards
+    return size - 1 - (keys.topk(k, dim=1).values & 0xFFFFFFFF)
 
 
 def _check_finite(starts: Tensor, ends: Tensor, read: Tensor) -> None:
