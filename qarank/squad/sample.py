@@ -58,12 +58,18 @@ def almanac(split: Literal["train", "validation"]) -> list[Example]:
             left = NUM_QUESTIONS[split] - len(examples)
             if not left:
                 return examples
-            num_asks = min(left, MIN_ASKS + int(rng.random() * (MAX_ASKS - MIN_ASKS + 1)))
+            num_asks = _draw_num_asks(rng, left)
             plan = plan_passage(rng, kind, quota, num_asks=num_asks)
             passage = write_passage(rng, kind, plan)
             for ask in plan.asks:
                 examples.append(_make_example(split, len(examples), kind, district, passage, ask))
     raise AssertionError("the almanac has too few articles")
+
+
+def _draw_num_asks(rng: Random, left: int) -> int:
+    """How many questions the next passage gets, so that enough are left for one more."""
+    drawn = MIN_ASKS + int(rng.random() * (MAX_ASKS - MIN_ASKS + 1))
+    return left if left <= MAX_ASKS else min(drawn, left - MIN_ASKS)
 
 
 def articles(split: str) -> list[tuple[Kind, str]]:
