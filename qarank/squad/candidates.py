@@ -80,12 +80,10 @@ def best_candidates(rows: Candidates, num_examples: int) -> Candidates:
     np.maximum.at(top, rows.example, rows.score)
     tied = rank_candidates(rows.take(rows.score == top[rows.example]))
     found, first = np.unique(tied.example, return_index=True)
-    best = no_answers(np.arange(num_examples), np.zeros(num_examples))
-    for column, chosen in zip(
-        (best.start, best.end, best.score), (tied.start, tied.end, tied.score), strict=True
-    ):
-        column[found] = chosen[first]
-    return best
+    nothing = no_answers(np.arange(num_examples), np.zeros(num_examples))
+    index = np.arange(num_examples) + len(tied.example)  # into nothing, unless
+    index[found] = first
+    return join_candidates([tied, nothing]).take(index)
 
 
 def keep_best(ranked: Candidates, n_best_size: int) -> Candidates:
