@@ -127,7 +127,8 @@ def decode_predictions(
     }
     if not with_null:
         lost = best.take(best.start < 0)
-        return Decoded(answers, answers, {}, examples, join_candidates([rows, lost]), n_best_size)
+        rows = join_candidates([rows, lost])
+        return Decoded(dict(answers), answers, {}, examples, rows, n_best_size)
     null = _null_scores(table, spans, len(examples))
     odds = dict(zip(answers, (null - best.score).tolist(), strict=True))
     predictions = {key: "" if odds[key] > null_threshold else text for key, text in answers.items()}
