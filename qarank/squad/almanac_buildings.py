@@ -44,7 +44,7 @@ repairer: person
 artist: person
 = The best known picture of {x} is by {v}.
 = {V} painted {x} at dawn, in oils.
-= {X} hangs in many parlours, thanks to an engraving by {v}.
+= {X} is known in every parlour from an engraving by {v}.
 ? Who made a picture of {x}?
 ? Which artist portrayed {x}?
 < Which {n} is shown in a picture by {v}?

@@ -6,7 +6,7 @@ neighbour, or a like relation told of its own thing.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from qarank.squad.almanac_kinds import Kind
@@ -26,12 +26,14 @@ class Ask:
     Attributes:
         pair: what is asked; a reverse question asks for the thing of it.
         template: the question's wording.
+        is_reverse: whether it names a fact and wants the thing.
         is_answerable: whether the passage tells.
         given: the pair whose fact a reverse question names; None for a plain question.
     """
 
     pair: Pair
     template: str
+    is_reverse: bool
     is_answerable: bool
     given: Pair | None = None
 
@@ -67,19 +69,19 @@ class AnswerQuota:
 
 def plan_passage(rng: Random, kind: Kind, quota: AnswerQuota, *, num_asks: int) -> Plan:
     """Draw the questions, then the facts that answer or tempt."""
-    plan = Plan()
     pairs = shuffled(rng, [(thing, key) for thing in (0, 1) for key in kind.relations])
-    drawn = [_draw_question(rng, kind, pair, quota) for pair in pairs[:num_asks]]
-    plan.stated = [pair for pair, _, _, is_answerable in drawn if is_answerable]
-    plan.banned = {
-        pair for pair, _, reverse, is_answerable in drawn if not is_answerable and not reverse
-    }
-    for pair, template, is_reverse, is_answerable in drawn:
-        rival = pair
-        if not is_answerable or len(plan.stated) < MAX_FACTS:
-            rival = _add_distractor(rng, kind, plan, pair, is_reverse=is_reverse)
-        given = (pair if is_answerable else rival) if is_reverse else None
-        plan.asks.append(Ask(pair, template, is_answerable, given))
+    asks = [_draw_question(rng, kind, pair, quota) for pair in pairs[:num_asks]]
+    plan = Plan(
+        stated=[ask.pair for ask in asks if ask.is_answerable],
+        banned={ask.pair for ask in asks if not ask.is_answerable and not ask.is_reverse},
+    )
+    for ask in asks:
+        given = ask.pair
+        if not ask.is_answerable:
+            given = _add_distractor(rng, kind, plan, ask)
+        elif len(plan.stated) < MAX_FACTS:
+            _add_distractor(rng, kind, plan, ask)
+        plan.asks.append(replace(ask, given=given) if ask.is_reverse else ask)
     num_facts = MIN_FACTS + int(rng.random() * (MAX_FACTS - MIN_FACTS + 1))
     for pair in shuffled(rng, pairs):
         if len(plan.stated) < num_facts:
@@ -87,19 +89,17 @@ def plan_passage(rng: Random, kind: Kind, quota: AnswerQuota, *, num_asks: int) 
     return plan
 
 
-def _draw_question(
-    rng: Random, kind: Kind, pair: Pair, quota: AnswerQuota
-) -> tuple[Pair, str, bool, bool]:
-    """The pair, a wording, whether it is a reverse one, whether it has an answer."""
+def _draw_question(rng: Random, kind: Kind, pair: Pair, quota: AnswerQuota) -> Ask:
+    """A wording for the pair, and whether it will have an answer."""
     relation = kind.relations[pair[1]]
     is_reverse = bool(relation.reverse) and rng.random() < REVERSE_SHARE
     template = pick(rng, relation.reverse if is_reverse else relation.questions)
-    return pair, template, is_reverse, quota.is_answerable(template)
+    return Ask(pair, template, is_reverse, quota.is_answerable(template))
 
 
-def _add_distractor(rng: Random, kind: Kind, plan: Plan, pair: Pair, *, is_reverse: bool) -> Pair:
-    """State something that could be taken for the answer; answerable questions get one too."""
-    thing, key = pair
+def _add_distractor(rng: Random, kind: Kind, plan: Plan, ask: Ask) -> Pair:
+    """State a pair that could be taken for the one asked; the pair itself if none is free."""
+    thing, key = ask.pair
     neighbour = (1 - thing, key)
     rivals = [
         (side, other.key)
@@ -108,6 +108,6 @@ def _add_distractor(rng: Random, kind: Kind, plan: Plan, pair: Pair, *, is_rever
         if other.type == kind.relations[key].type and other.key != key
     ]
     order = [*rivals, neighbour]
-    if not is_reverse and rng.random() < NEIGHBOUR_SHARE:
+    if not ask.is_reverse and rng.random() < NEIGHBOUR_SHARE:
         order = [neighbour, *rivals]
-    return next((option for option in order if plan.state(option)), pair)
+    return next((option for option in order if plan.state(option)), ask.pair)

@@ -1,6 +1,7 @@
 """The almanac's sentences: facts, and templates filled so that a fact's place stays known."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TypeVar
@@ -33,7 +34,7 @@ class Sentence:
     start: int = -1
 
 
-def pick(rng: Random, choices: "list[T] | tuple[T, ...]") -> T:
+def pick(rng: Random, choices: Sequence[T]) -> T:
     """One of the choices. Only rng.random() is promised to be the same in every Python."""
     return choices[int(rng.random() * len(choices))]
 

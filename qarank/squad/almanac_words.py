@@ -95,7 +95,7 @@ MEASURES: dict[str, tuple[int, int, int, str]] = {
     "many": (110, 4900, 10, "{:,}"),
 }
 ASIDES = (
-    "On clear evenings people walk out from the town to look at both.",
+    "On long evenings the talk in the taverns turns to one or the other.",
     "Old people in the district still argue about which of the two is the finer.",
     "Neither has ever been forgotten in the songs of the place.",
     "Visitors are often told the two stories in one breath.",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
+from qarank.errors import DataError
 from qarank.squad.almanac_kinds import Kind, all_kinds
 from qarank.squad.almanac_plan import AnswerQuota, Ask, Pair, Plan, plan_passage
 from qarank.squad.almanac_text import (
@@ -49,7 +50,12 @@ def almanac(split: Literal["train", "validation"]) -> list[Example]:
     Returns:
         3,000 (train) or 600 (validation) examples, a third of them without an answer. Train has one
         gold answer a question; validation has every form of it, the canonical one first.
+
+    Raises:
+        DataError: there is no such split.
     """
+    if split not in NUM_QUESTIONS:
+        raise DataError(f"sample:almanac has no split {split!r}; it has train and validation")
     rng = Random(f"almanac {split}")
     quota = AnswerQuota()
     examples: list[Example] = []

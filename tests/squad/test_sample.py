@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from qarank.errors import DataError
 from qarank.squad.almanac_kinds import all_kinds
 from qarank.squad.examples import Example
 from qarank.squad.sample import almanac
@@ -16,10 +17,12 @@ from qarank.squad.sample import almanac
 Split = Literal["train", "validation"]
 SPLITS: tuple[Split, ...] = ("train", "validation")
 SHA256 = {
-    "train": "daec49dab87555855e19d4f2ff47a79b8fc4e3b997a933c186abc3b6745fc072",
-    "validation": "50f68d178320e52318068657b0712aafa861313c2cf2f988ed8114ae319c9ac5",
+    "train": "0a484aa4bbc89a7af08da70c3d8f418ed606af7601e7b12438d950767c68b98a",
+    "validation": "878b7bb48066291f57ad7a0d1d119408fb282d187afcd90e386a998ba4ce41c5",
 }
-FUNCTION_WORDS = set(re.findall(r"\w+", "the a an of to in is was did what which who when how it for at on"))
+FUNCTION_WORDS = set(
+    re.findall(r"\w+", "the a an of to in is was did what which who when how it for at on")
+)
 
 
 def question_terms(question: str) -> set[str]:
@@ -195,8 +198,12 @@ def test_a_question_for_a_year_finds_years_even_where_none_is_right(split: Split
     assert all(re.search(r"\b1[6-9]\d\d\b", example.context) for example in asked)
 
 
-def test_every_template_can_be_drawn() -> None:
-    """A relation that no passage states, or a kind that no article has, would be dead text."""
+def test_a_split_it_does_not_have_is_told_with_those_it_has() -> None:
+    with pytest.raises(DataError, match=r"no split 'test'; it has train and validation"):
+        almanac("test")  # type: ignore[arg-type]
+
+
+def test_validation_has_articles_of_every_kind() -> None:
     titles = {example.title for example in almanac("validation")}
     patterns = [re.escape(kind.title).replace(r"\{w\}", r"\w+") for kind in all_kinds()]
     assert all(any(re.fullmatch(pattern, title) for title in titles) for pattern in patterns)
