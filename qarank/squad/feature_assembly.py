@@ -162,7 +162,7 @@ def _place_labels(
     window = plan.example_index  # (num_features,)
     shift = texts.contexts.row_offsets[texts.context_of[window]] + plan.window_starts
     first, last = first[window] - shift, last[window] - shift  # tokens into the window
-    inside = (first <= last) & (first >= 0) & (last < plan.window_lengths)
+    inside = (first >= 0) & (last < plan.window_lengths)
     to_feature = layout.context_at - layout.row_offsets[:-1]
     return (
         np.where(inside, first + to_feature, cls_position),
@@ -171,9 +171,9 @@ def _place_labels(
 
 
 def _first_answer_span(example: Example) -> tuple[int, int]:
-    """Code points of the first gold answer without white space at its ends; 0, 0 if none."""
+    """Code points of the first gold answer without white space at its ends; -1, -1 if none."""
     text = example.answers[0] if example.answers else ""
     if not text.strip():
-        return 0, 0
+        return -1, -1
     start = example.answer_starts[0]
     return start + len(text) - len(text.lstrip()), start + len(text.rstrip())

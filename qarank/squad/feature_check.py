@@ -17,6 +17,8 @@ from qarank.squad.feature_table import FeatureTable
 
 NUM_CHECKED = 32
 
+Row = tuple[list[int], list[int] | None]  # a window's ids, and its token types if it has them
+
 
 def check_against_tokenizer(
     table: FeatureTable,
@@ -39,6 +41,7 @@ def check_against_tokenizer(
         tokenizer,
         max_seq_length=max_seq_length,
         doc_stride=doc_stride,
+        with_types=table.token_type_ids is not None,
     )
     for number, place in enumerate(places):
         theirs = [row for row, of in zip(*encoded, strict=True) if of == number]
@@ -55,7 +58,8 @@ def encode_pairs(
     *,
     max_seq_length: int,
     doc_stride: int,
-) -> tuple[list[tuple[list[int], list[int]]], list[int]]:
+    with_types: bool,
+) -> tuple[list[Row], list[int]]:
     """What run_qa does: each window's ids and token types, and the number of its example."""
     own = copy.deepcopy(tokenizer)  # a call leaves its truncation behind in the tokenizer
     own.truncation_side = "right"
@@ -69,10 +73,11 @@ def encode_pairs(
         stride=doc_stride,
         padding=False,
         return_overflowing_tokens=True,
-        return_token_type_ids=True,
+        return_token_type_ids=with_types,
         verbose=False,
     )
-    rows = list(zip(encoded["input_ids"], encoded["token_type_ids"], strict=True))
+    types = encoded["token_type_ids"] if with_types else [None] * len(encoded["input_ids"])
+    rows = list(zip(encoded["input_ids"], types, strict=True))
     return rows, list(encoded["overflow_to_sample_mapping"])
 
 
@@ -83,12 +88,13 @@ def _pick_examples(num_examples: int, cut_questions: NDArray[np.int32]) -> NDArr
     return whole[np.unique(spread.astype(np.int64))]
 
 
-def _features_of(table: FeatureTable, place: int) -> list[tuple[list[int], list[int]]]:
+def _features_of(table: FeatureTable, place: int) -> list[Row]:
     first, end = np.searchsorted(table.example_index, [place, place + 1])
-    rows = []
+    rows: list[Row] = []
     for feature in range(first, end):
         tokens = slice(table.row_offsets[feature], table.row_offsets[feature + 1])
-        ids = table.input_ids[tokens].tolist()
         types = table.token_type_ids
-        rows.append((ids, [0] * len(ids) if types is None else types[tokens].tolist()))
+        rows.append(
+            (table.input_ids[tokens].tolist(), None if types is None else types[tokens].tolist())
+        )
     return rows

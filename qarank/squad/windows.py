@@ -94,10 +94,10 @@ def _refuse_lengths(max_seq_length: int, doc_stride: int, num_special: int) -> N
 def find_answer_tokens(
     token_starts: Ints, token_ends: Ints, answer_starts: Ints, answer_ends: Ints
 ) -> tuple[Ints, Ints]:
-    """First and last token that share a character with each answer.
+    """First and last token of each answer, as run_qa chooses them.
 
     All four count characters over all contexts laid end to end, at least one character apart, so
-    that no answer meets a token of another context.
+    that an answer outside every context, at -1 of its own, gets no token of its context.
 
     Args:
         token_starts: (num_tokens,) in text order.
@@ -106,15 +106,15 @@ def find_answer_tokens(
         answer_ends: (num_examples,) the first character after each answer.
 
     Returns:
-        First and last token, (num_examples,) each; first > last where no token is met.
+        The last token that begins at or before the answer, and the first that ends at or after
+        it: (num_examples,) each, -1 or num_tokens where there is none.
 
-    Source: run_qa.py takes the last token that begins at or before the answer and the first that
-        ends at or after it. Differs: the same unless tokens share a character (the bytes of one
-        character in byte-level BPE), where that rule's start can come after its end.
+    Source: run_qa.py. Differs: where several tokens share the answer's one character (its bytes
+        in byte-level BPE) that rule's start comes after its end; here the two change places.
     """
     # A normaliser that reorders marks can swap two neighbours; a search needs them sorted.
-    ends = np.maximum.accumulate(token_ends)
     starts = np.maximum.accumulate(token_starts)
-    first = np.searchsorted(ends, answer_starts, side="right")
-    last = np.searchsorted(starts, answer_ends, side="left") - 1
-    return first, last
+    ends = np.maximum.accumulate(token_ends)
+    first = np.searchsorted(starts, answer_starts, side="right") - 1
+    last = np.searchsorted(ends, answer_ends, side="left")
+    return np.minimum(first, last), np.maximum(first, last)
