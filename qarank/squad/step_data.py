@@ -1,0 +1,65 @@
+"""Training features by optimizer step: what the training loop draws its batches from."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from qarank.squad.batches import collate, epoch_batches
+from qarank.squad.feature_table import FeatureTable
+
+
+class TrainBatches:
+    """The batches of a run; which features a step gets follows from the step's number alone.
+
+    Args:
+        table: the features.
+        batch_size: features a step; an epoch's last, smaller batch is kept.
+        seed: of the order.
+        group_by_length: put features of about one length together.
+        pad_token_id: the tokenizer's.
+        padding_side: "right" or "left".
+    """
+
+    def __init__(
+        self,
+        table: FeatureTable,
+        *,
+        batch_size: int,
+        seed: int,
+        group_by_length: bool,
+        pad_token_id: int,
+        padding_side: str,
+    ) -> None:
+        self.table = table
+        self.pad_token_id, self.padding_side = pad_token_id, padding_side
+        lengths = table.lengths
+        self.steps_per_epoch = -(-len(table) // batch_size)
+
+        @lru_cache(maxsize=1)
+        def batches_of(epoch: int) -> list[NDArray[np.int64]]:
+            return epoch_batches(
+                lengths,
+                batch_size=batch_size,
+                seed=seed,
+                epoch=epoch,
+                group_by_length=group_by_length,
+            )
+
+        self._batches_of = batches_of
+
+    def rows_at(self, global_step: int) -> NDArray[np.int64]:
+        """(batch,) feature numbers of a step; the first step is 1."""
+        epoch, place = divmod(global_step - 1, self.steps_per_epoch)
+        return self._batches_of(epoch)[place]
+
+    def load(self, rows: NDArray[np.int64]) -> dict[str, Tensor]:
+        """Those features as `collate` pads them, with labels."""
+        return collate(
+            self.table,
+            rows,
+            pad_token_id=self.pad_token_id,
+            padding_side=self.padding_side,
+            labels=True,
+        )

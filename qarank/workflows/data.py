@@ -1,0 +1,94 @@
+"""A recipe's examples and features."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from qarank.config.schema import DataConfig, Recipe
+from qarank.squad.examples import Example
+from qarank.squad.feature_table import FeatureTable
+from qarank.squad.features import load_or_build_features
+from qarank.squad.sources import load_examples
+
+
+@dataclass(frozen=True)
+class Part:
+    """Training or evaluation data, ready.
+
+    Attributes:
+        label: short name, as in eval/<checkpoint>/<label>.
+        examples: in their order.
+        table: their features.
+        was_cached: whether the features had been built before.
+    """
+
+    label: str
+    examples: list[Example]
+    table: FeatureTable
+    was_cached: bool
+
+
+def features_cache_dir() -> Path:
+    """Where features are kept: QARANK_CACHE, else the user's cache folder."""
+    named = os.environ.get("QARANK_CACHE")
+    if named:
+        return Path(named) / "features"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "qarank" / "features"
+
+
+def load_train_part(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Part:
+    """The training examples, a random share if max_train_examples says so, and their features."""
+    source, split = recipe.data.train_location
+    limit = recipe.data.max_train_examples
+    examples = load_examples(source, split, limit=limit, seed=recipe.seed)
+    return _with_features(label_data(source, split), examples, recipe.data, tokenizer)
+
+
+def load_validation_part(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Part | None:
+    """The evaluation examples and their features; None where the recipe names none."""
+    location = recipe.data.validation_location
+    if location is None:
+        return None
+    return load_evaluation_part(*location, recipe=recipe, tokenizer=tokenizer)
+
+
+def load_evaluation_part(
+    source: str | list[str], split: str, *, recipe: Recipe, tokenizer: PreTrainedTokenizerBase
+) -> Part:
+    """Evaluation examples from any source, the first max_eval_examples of them, and features."""
+    examples = load_examples(source, split, limit=recipe.data.max_eval_examples)
+    return _with_features(label_data(source, split), examples, recipe.data, tokenizer)
+
+
+def label_data(source: str | list[str], split: str) -> str:
+    """A name that can be a folder's: `squad_v2_eval` of a file, `squad_v2-validation` of a split.
+
+    Several files are named by the first.
+    """
+    first = source if isinstance(source, str) else source[0]
+    if first.endswith((".json", ".json.gz")):
+        return Path(first).name.removesuffix(".gz").removesuffix(".json")
+    return f"{first.removeprefix('sample:').replace('/', '_')}-{split}"
+
+
+def allows_no_answer(data: DataConfig, *parts: Sequence[Example]) -> bool:
+    """Whether "no answer" is an answer: as the recipe says, else as the examples show."""
+    if data.version_2_with_negative != "auto":
+        return data.version_2_with_negative
+    return any(example.is_impossible for examples in parts for example in examples)
+
+
+def _with_features(
+    label: str, examples: list[Example], data: DataConfig, tokenizer: PreTrainedTokenizerBase
+) -> Part:
+    table, was_cached = load_or_build_features(
+        examples,
+        tokenizer,
+        max_seq_length=data.max_seq_length,
+        doc_stride=data.doc_stride,
+        cache_dir=features_cache_dir(),
+    )
+    return Part(label, examples, table, was_cached)

@@ -1,0 +1,162 @@
+"""What a run will be, told before anything long: steps, schedule, parameters.
+
+A pure function of the model's configuration, the number of features and the recipe.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import nn
+from transformers import PretrainedConfig
+
+from qarank.adapters.inject import linear_paths
+from qarank.adapters.targets import resolve_targets
+from qarank.config.schema import Recipe, resolve_steps
+from qarank.errors import AdapterError, ScheduleError
+from qarank.ranks.schedule import BudgetSchedule
+from qarank.workflows.model import HEAD, build_meta_model
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run's numbers.
+
+    Attributes:
+        num_features: training features.
+        steps_per_epoch: optimizer steps of an epoch, the last smaller batch kept.
+        total_steps: T.
+        warmup_steps: of linear warm-up.
+        eval_every: steps between evaluations; None: at the end only.
+        save_every: steps between checkpoints; None: at the end only.
+        matrices: full path -> (in_features, out_features), of the adapted linears.
+        base_parameters: of the pretrained model with its head.
+        adapter_parameters: of the adapters at the start.
+        head_parameters: of the head.
+        trained_parameters: all that train.
+        schedule: of the budget; None without an allocator.
+    """
+
+    num_features: int
+    steps_per_epoch: int
+    total_steps: int
+    warmup_steps: int
+    eval_every: int | None
+    save_every: int | None
+    matrices: dict[str, tuple[int, int]]
+    base_parameters: int
+    adapter_parameters: int
+    head_parameters: int
+    trained_parameters: int
+    schedule: BudgetSchedule | None
+
+    @property
+    def parameters_per_rank(self) -> int:
+        """Parameters that one more rank in every matrix costs, scalars E not counted."""
+        return sum(sum(shape) for shape in self.matrices.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """For run.json and --json; the schedule with its rounds counted."""
+        plan = asdict(self)
+        plan["parameters_per_rank"] = self.parameters_per_rank
+        if self.schedule is not None:
+            plan["schedule"]["num_rounds"] = len(self.schedule.rounds())
+        return plan
+
+
+def plan_run(config: PretrainedConfig, num_features: int, recipe: Recipe) -> Plan:
+    """Work out a run, or say why it cannot be.
+
+    Raises:
+        AdapterError: targets match nothing, or r does not fit a matrix.
+        ScheduleError: the budget schedule does not fit the run's steps.
+    """
+    model = build_meta_model(config)
+    matrices = find_matrices(model, config.model_type, recipe)
+    per_epoch = math.ceil(num_features / recipe.train.batch_size)
+    total_steps = count_steps(recipe, per_epoch)
+    head = sum(parameter.numel() for parameter in model.get_submodule(HEAD).parameters())
+    base = sum(parameter.numel() for parameter in model.parameters())
+    adapters = _count_adapter_parameters(recipe, matrices)
+    return Plan(
+        num_features=num_features,
+        steps_per_epoch=per_epoch,
+        total_steps=total_steps,
+        warmup_steps=resolve_steps(recipe.train.warmup_steps, total_steps),
+        eval_every=_period(recipe.eval.every, total_steps),
+        save_every=_period(recipe.train.save_every, total_steps),
+        matrices=matrices,
+        base_parameters=base,
+        adapter_parameters=adapters,
+        head_parameters=head,
+        trained_parameters=base if recipe.adapter.full else adapters + head,
+        schedule=_plan_schedule(recipe, len(matrices), num_features, per_epoch, total_steps),
+    )
+
+
+def count_steps(recipe: Recipe, steps_per_epoch: int) -> int:
+    """T: max_steps, or epochs times the steps of an epoch, rounded up."""
+    if recipe.train.max_steps is not None:
+        return recipe.train.max_steps
+    assert recipe.train.epochs is not None  # the schema wants one of the two
+    return math.ceil(recipe.train.epochs * steps_per_epoch)
+
+
+def find_matrices(model: nn.Module, model_type: str, recipe: Recipe) -> dict[str, tuple[int, int]]:
+    """Full path -> (in_features, out_features) of what will be adapted.
+
+    Raises:
+        AdapterError: targets match nothing, or r does not fit the smallest matrix.
+    """
+    if recipe.adapter.type == "none":
+        return {}
+    paths = resolve_targets(
+        linear_paths(model, outside=[HEAD]), recipe.adapter.target_modules, model_type=model_type
+    )
+    matrices = {}
+    for path in paths:
+        out_features, in_features = model.get_parameter(f"{path}.weight").shape
+        matrices[path] = (in_features, out_features)
+    largest = min(min(shape) for shape in matrices.values())
+    if recipe.adapter.r > largest:
+        raise AdapterError(
+            f"adapter.r is {recipe.adapter.r}; the smallest matrix allows 1..{largest}"
+        )
+    return matrices
+
+
+def _count_adapter_parameters(recipe: Recipe, matrices: dict[str, tuple[int, int]]) -> int:
+    singular = 1 if recipe.adapter.type == "svd" else 0
+    return recipe.adapter.r * sum(sum(shape) + singular for shape in matrices.values())
+
+
+def _period(value: int | float | None, total_steps: int) -> int | None:
+    return None if value is None else resolve_steps(value, total_steps, at_least=1)
+
+
+def _plan_schedule(
+    recipe: Recipe, num_matrices: int, num_features: int, per_epoch: int, total_steps: int
+) -> BudgetSchedule | None:
+    allocator = recipe.allocator
+    if allocator.type == "none":
+        return None
+    target = allocator.target_total
+    if target is None:
+        assert allocator.target_r is not None  # the schema wants one of the two
+        target = allocator.target_r * num_matrices
+    try:
+        return BudgetSchedule(
+            start_budget=recipe.adapter.r * num_matrices,
+            target_budget=target,
+            total_steps=total_steps,
+            tinit=resolve_steps(allocator.tinit, total_steps),
+            tfinal=resolve_steps(allocator.tfinal, total_steps),
+            delta_t=allocator.delta_t,
+            finalize=allocator.finalize,
+        )
+    except ScheduleError as error:
+        size = recipe.train.batch_size
+        raise ScheduleError(
+            f"{error}. This run: {num_features} features / batch {size} = {per_epoch} steps an "
+            f"epoch, {total_steps} in all; shares such as tinit: 0.1, tfinal: 0.3 fit any run"
+        ) from error

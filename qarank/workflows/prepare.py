@@ -1,0 +1,105 @@
+"""qarank prepare: data -> features, cached; and what a run of them will be."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+from qarank.config.schema import Recipe
+from qarank.errors import DataError
+from qarank.workflows.data import (
+    Part,
+    allows_no_answer,
+    features_cache_dir,
+    load_train_part,
+    load_validation_part,
+)
+from qarank.workflows.model import ModelSource, find_model, load_config, load_tokenizer
+from qarank.workflows.preflight import Plan, plan_run
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All a run needs but the model's weights.
+
+    Attributes:
+        recipe: as asked.
+        source: where the model is.
+        config: the model's.
+        tokenizer: the model's, fast.
+        train: training examples and features.
+        validation: evaluation examples and features, or None.
+        with_null: whether "no answer" is an answer.
+        plan: the run's numbers.
+    """
+
+    recipe: Recipe
+    source: ModelSource
+    config: PretrainedConfig
+    tokenizer: PreTrainedTokenizerBase
+    train: Part
+    validation: Part | None
+    with_null: bool
+    plan: Plan
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """Training and, if any, evaluation data by name."""
+        named = {"train": self.train, "validation": self.validation}
+        return {name: part for name, part in named.items() if part is not None}
+
+
+def prepare_run(recipe: Recipe) -> Prepared:
+    """Find the model, build or find the features, plan the run.
+
+    Raises:
+        QarankError: the model, the data or the schedule cannot be used.
+    """
+    source = find_model(recipe.model)
+    config = load_config(source, recipe.model)
+    tokenizer = load_tokenizer(source)
+    _check_length(recipe, config)
+    train = load_train_part(recipe, tokenizer)
+    validation = load_validation_part(recipe, tokenizer)
+    parts = [part.examples for part in (train, validation) if part is not None]
+    with_null = allows_no_answer(recipe.data, *parts)
+    plan = plan_run(config, len(train.table), recipe)
+    return Prepared(recipe, source, config, tokenizer, train, validation, with_null, plan)
+
+
+def describe_parts(prepared: Prepared) -> dict[str, dict[str, Any]]:
+    """Counts of each part, for run.json and tables."""
+    return {
+        name: {
+            "label": part.label,
+            "examples": len(part.examples),
+            "unanswerable": sum(example.is_impossible for example in part.examples),
+            "features": len(part.table),
+            "longest_feature": int(part.table.lengths.max()),
+            "cut_questions": len(part.table.cut_questions),
+            "was_cached": part.was_cached,
+        }
+        for name, part in prepared.parts.items()
+    }
+
+
+def describe_preparation(prepared: Prepared) -> dict[str, Any]:
+    """What `qarank prepare` reports."""
+    return {
+        "features_dir": str(features_cache_dir()),
+        "version_2_with_negative": prepared.with_null,
+        "data": describe_parts(prepared),
+        "plan": prepared.plan.to_dict(),
+    }
+
+
+def _check_length(recipe: Recipe, config: PretrainedConfig) -> None:
+    """Refuse windows longer than the model's absolute positions."""
+    limit = getattr(config, "max_position_embeddings", None)
+    # RoBERTa counts positions from pad_token_id + 1 on; a limit below 1 means relative positions.
+    if config.model_type in {"roberta", "xlm-roberta"} and limit:
+        limit -= config.pad_token_id + 1
+    if isinstance(limit, int) and 0 < limit < recipe.data.max_seq_length:
+        raise DataError(
+            f"data.max_seq_length is {recipe.data.max_seq_length}; this model has {limit} positions"
+        )

@@ -1,0 +1,138 @@
+"""Opens what a run left: the model of a checkpoint, and the RUN argument of commands."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import AutoModelForQuestionAnswering, PretrainedConfig, PreTrainedTokenizerBase
+
+from qarank.adapters.layer import AdaptedLinear
+from qarank.adapters.peft_format import AdapterFolder, load_plain_lora
+from qarank.artifacts.checkpoint import is_adapter, is_full_model, read_adapter, verify_checkpoint
+from qarank.artifacts.run_dir import RunDir, open_run_dir
+from qarank.config.load import load_recipe
+from qarank.config.schema import Recipe
+from qarank.engine.precision import Precision, default_device, resolve_precision
+from qarank.errors import CheckpointError, RunDirError
+from qarank.workflows.adapt import autocast_for, cast_frozen
+from qarank.workflows.model import (
+    HEAD,
+    ModelSource,
+    find_model,
+    load_base_model,
+    load_config,
+    load_tokenizer,
+)
+from qarank.workflows.scoring import Reader
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run folder and one of its checkpoints.
+
+    Attributes:
+        run_dir: the folder.
+        checkpoint: the checkpoint's folder.
+        recipe: the run's.
+    """
+
+    run_dir: RunDir
+    checkpoint: Path
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """A saved run whose model answers questions.
+
+    Attributes:
+        saved: where it came from.
+        reader: its model.
+        layers: path -> adapter; empty for a full model.
+        tokenizer: the model's.
+    """
+
+    saved: SavedRun
+    reader: Reader
+    layers: dict[str, AdaptedLinear]
+    tokenizer: PreTrainedTokenizerBase
+
+
+def find_run(path: Path) -> SavedRun:
+    """A run folder means its best checkpoint; a checkpoint folder means itself.
+
+    Raises:
+        RunDirError: it is neither.
+        CheckpointError: the run has no checkpoint yet, or the one asked for is damaged.
+    """
+    checkpoint = path if path.parent.name == "checkpoints" else None
+    run_dir = open_run_dir(path if checkpoint is None else path.parent.parent)
+    if checkpoint is None:
+        checkpoint = _best_checkpoint(run_dir)
+    if not checkpoint.is_dir():
+        raise RunDirError(f"{checkpoint}: there is no such checkpoint")
+    verify_checkpoint(checkpoint)
+    recipe = load_recipe(run_dir.recipe_path)
+    return SavedRun(run_dir, checkpoint, recipe)
+
+
+def open_run(path: Path, *, precision: str | None = None) -> OpenedRun:
+    """Load a run's model, ready to answer.
+
+    Args:
+        path: a run or a checkpoint.
+        precision: fp32, bf16, fp16 or auto; None takes the recipe's.
+    """
+    saved = find_run(path)
+    recipe = saved.recipe
+    device = default_device()
+    chosen = resolve_precision(precision or recipe.train.precision, device)
+    source = find_model(recipe.model)
+    config = load_config(source, recipe.model)
+    tokenizer = load_tokenizer(source)
+    model, layers = load_checkpoint_layers(saved.checkpoint, source, config)
+    if layers:
+        cast_frozen(model, chosen)
+    reader = Reader(
+        model.to(device).eval(),
+        device,
+        pad_token_id=tokenizer.pad_token_id,
+        padding_side=tokenizer.padding_side,
+        autocast=autocast_for(recipe.adapter, chosen, device),
+    )
+    return OpenedRun(saved, reader, layers, tokenizer)
+
+
+def load_checkpoint_model(
+    checkpoint: Path, source: ModelSource, config: PretrainedConfig, precision: Precision
+) -> nn.Module:
+    """A checkpoint's model, adapters in place, its frozen part cast."""
+    model, layers = load_checkpoint_layers(checkpoint, source, config)
+    if layers:
+        cast_frozen(model, precision)
+    return model
+
+
+def load_checkpoint_layers(
+    checkpoint: Path, source: ModelSource, config: PretrainedConfig
+) -> tuple[nn.Module, dict[str, AdaptedLinear]]:
+    """A checkpoint's model in float32 and its adapters, none for a full model."""
+    if is_adapter(checkpoint):
+        model = load_base_model(source, config, seed=0)
+        folder = AdapterFolder(*read_adapter(checkpoint))
+        return model, load_plain_lora(model, folder, head=[HEAD])
+    if is_full_model(checkpoint):
+        model = AutoModelForQuestionAnswering.from_pretrained(checkpoint, dtype=torch.float32)
+        return model, {}
+    raise CheckpointError(f"{checkpoint} holds neither an adapter nor a full model")
+
+
+def _best_checkpoint(run_dir: RunDir) -> Path:
+    result = run_dir.read_run().get("result")
+    if result is not None:
+        return run_dir.path / "checkpoints" / str(result["best_checkpoint"])
+    checkpoints = run_dir.checkpoints()
+    if not checkpoints:
+        raise CheckpointError(f"{run_dir.path} has no checkpoint yet")
+    return checkpoints[-1]

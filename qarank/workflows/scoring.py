@@ -1,0 +1,197 @@
+"""A model and a part of data -> answers and figures."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from qarank.config.schema import EvalConfig
+from qarank.engine.predict import run_inference
+from qarank.squad.batches import collate, collate_span_mask, evaluation_batches
+from qarank.squad.examples import Example
+from qarank.squad.feature_table import FeatureTable
+from qarank.squad.metric import score_v1, score_v2
+from qarank.squad.postprocess import Decoded, decode_predictions
+from qarank.squad.spans import TopSpans, top_spans
+
+SPAN_INPUTS = ("is_context", "cls_position")  # ours; the model never sees them
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The outcome of an evaluation.
+
+    Attributes:
+        metrics: the official keys, and a few of ours; EM and F1 in per cent.
+        decoded: the answers.
+        num_features: windows that went through the model.
+        seconds: wall time of inference and decoding.
+    """
+
+    metrics: dict[str, Any]
+    decoded: Decoded
+    num_features: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A model that answers, with all it takes to feed it.
+
+    Attributes:
+        model: on `device`.
+        device: where it is.
+        pad_token_id: the tokenizer's.
+        padding_side: the tokenizer's, "right" or "left".
+        autocast: makes the context of a forward pass.
+    """
+
+    model: nn.Module
+    device: torch.device
+    pad_token_id: int
+    padding_side: str
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext
+
+
+def read_answers(
+    reader: Reader,
+    examples: Sequence[Example],
+    table: FeatureTable,
+    settings: EvalConfig,
+    *,
+    with_null: bool,
+    on_batch: Callable[[int], None] = lambda _: None,
+) -> Decoded:
+    """Answer every example.
+
+    Args:
+        reader: the model.
+        examples: questions with their contexts.
+        table: their features.
+        settings: batch size, lengths and the null threshold.
+        with_null: whether "no answer" is allowed.
+        on_batch: told the number of features done.
+    """
+    spans = find_spans(reader, table, settings, on_batch=on_batch)
+    return decode_predictions(
+        examples,
+        table,
+        spans,
+        n_best_size=settings.n_best_size,
+        null_threshold=settings.null_threshold,
+        with_null=with_null,
+    )
+
+
+def evaluate_reader(
+    reader: Reader,
+    examples: Sequence[Example],
+    table: FeatureTable,
+    settings: EvalConfig,
+    *,
+    with_null: bool,
+    on_batch: Callable[[int], None] = lambda _: None,
+) -> Evaluation:
+    """Answer every example and score the answers against the gold ones."""
+    started = time.perf_counter()
+    decoded = read_answers(
+        reader, examples, table, settings, with_null=with_null, on_batch=on_batch
+    )
+    seconds = time.perf_counter() - started
+    gold = {example.id: example.answers for example in examples}
+    metrics = score_answers(gold, decoded, with_null=with_null)
+    return Evaluation(metrics, decoded, len(table), seconds)
+
+
+def score_answers(
+    gold: Mapping[str, Sequence[str]], decoded: Decoded, *, with_null: bool
+) -> dict[str, Any]:
+    """The official figures; with "no answer" allowed also what the answers alone are worth.
+
+    `answered_HasAns_exact` and `answered_HasAns_f1` are EM and F1 over the answerable questions
+    when every question is answered with its best span: how well the model finds answers, whatever
+    its threshold does. The best_* figures are the official ones from true score differences; chosen
+    on the very data they score, they are an upper bound.
+    """
+    if not with_null:
+        return dict(score_v1(gold, decoded.predictions))
+    metrics: dict[str, Any] = dict(score_v2(gold, decoded.predictions))
+    answered = score_v2(gold, decoded.answers, na_prob=decoded.null_odds, na_prob_thresh=math.inf)
+    metrics |= {key: answered[key] for key in answered if key.startswith("best_")}
+    for key in ("HasAns_exact", "HasAns_f1"):
+        if key in answered:
+            metrics[f"answered_{key}"] = answered[key]
+    return metrics
+
+
+def find_spans(
+    reader: Reader,
+    table: FeatureTable,
+    settings: EvalConfig,
+    *,
+    on_batch: Callable[[int], None] = lambda _: None,
+) -> TopSpans:
+    """The best spans of every feature, in table order, positions within the feature."""
+    batches = evaluation_batches(table.lengths, batch_size=settings.batch_size)
+
+    def load(rows: np.ndarray) -> dict[str, Tensor]:
+        side = reader.padding_side
+        batch = collate(
+            table, rows, pad_token_id=reader.pad_token_id, padding_side=side, labels=False
+        )
+        spans = collate_span_mask(table, rows, padding_side=side)
+        return batch | dict(zip(SPAN_INPUTS, spans, strict=True))
+
+    def reduce(model: nn.Module, batch: Mapping[str, Tensor]) -> TopSpans:
+        inputs = {name: t for name, t in batch.items() if name not in SPAN_INPUTS}
+        output = model(**inputs)
+        found = top_spans(
+            output.start_logits,
+            output.end_logits,
+            batch["is_context"],
+            batch["cls_position"],
+            k=settings.n_best_size,
+            max_answer_length=settings.max_answer_length,
+        )
+        return _without_padding(found, batch["attention_mask"], reader.padding_side)
+
+    kept = run_inference(
+        reader.model,
+        batches,
+        load=load,
+        reduce=reduce,
+        device=reader.device,
+        autocast=reader.autocast,
+        on_batch=on_batch,
+    )
+    return _in_table_order(kept, np.concatenate(batches))
+
+
+def _without_padding(spans: TopSpans, attention_mask: Tensor, padding_side: str) -> TopSpans:
+    """On the CPU, with positions counted from a feature's first token."""
+    shift = torch.zeros_like(spans.start[:, :1])
+    if padding_side == "left":
+        shift = (attention_mask == 0).sum(dim=1, keepdim=True)  # (batch, 1)
+    legal = spans.score.isfinite()
+    return TopSpans(
+        start=((spans.start - shift) * legal).cpu(),
+        end=((spans.end - shift) * legal).cpu(),
+        score=spans.score.cpu(),
+        null_score=spans.null_score.cpu(),
+    )
+
+
+def _in_table_order(parts: Sequence[TopSpans], order: np.ndarray) -> TopSpans:
+    back = torch.from_numpy(np.argsort(order))
+    return TopSpans(
+        start=torch.cat([part.start for part in parts])[back],
+        end=torch.cat([part.end for part in parts])[back],
+        score=torch.cat([part.score for part in parts])[back],
+        null_score=torch.cat([part.null_score for part in parts])[back],
+    )

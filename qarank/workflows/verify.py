@@ -1,0 +1,83 @@
+"""No silent no-op: what a run promised is checked on what it left."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from qarank.artifacts.checkpoint import verify_checkpoint
+from qarank.engine.precision import Precision
+from qarank.errors import CheckpointError, NoOpError
+from qarank.ranks.allocator import RankAllocator
+from qarank.squad.batches import collate
+from qarank.workflows.preflight import Plan
+from qarank.workflows.prepare import Prepared
+from qarank.workflows.saved_model import load_checkpoint_model
+from qarank.workflows.scoring import Reader
+
+# Largest logit difference allowed, as a share of the largest logit. Export multiplies E into A and
+# moves the scale to alpha: exact but for rounding, which half precision makes coarse.
+TOLERANCES: dict[Precision, float] = {"fp32": 1e-4, "bf16": 0.1, "fp16": 0.02}
+
+
+def check_allocation(plan: Plan, allocator: RankAllocator | None) -> None:
+    """Raise NoOpError where pruning was asked for and did not come out as asked."""
+    if plan.schedule is None or allocator is None:
+        return
+    if allocator.num_rounds == 0:
+        raise NoOpError("an allocator was asked for, but no round happened")
+    kept = int(allocator.mask().sum())
+    if kept != plan.schedule.target_budget:
+        raise NoOpError(
+            f"the budget was {plan.schedule.target_budget} triplets, but {kept} are kept"
+        )
+
+
+def check_reloaded(
+    checkpoint: Path, prepared: Prepared, trained: Reader, precision: Precision
+) -> float:
+    """Open a checkpoint anew and compare its logits with the model's that was trained.
+
+    Returns:
+        The largest difference, as a share of the largest logit.
+
+    Raises:
+        CheckpointError: they differ by more than rounding.
+    """
+    verify_checkpoint(checkpoint)
+    reloaded = load_checkpoint_model(checkpoint, prepared.source, prepared.config, precision)
+    rows = torch.arange(min(4, len(prepared.train.table))).numpy()
+    batch = collate(
+        prepared.train.table,
+        rows,
+        pad_token_id=trained.pad_token_id,
+        padding_side=trained.padding_side,
+        labels=False,
+    )
+    batch = {name: tensor.to(trained.device) for name, tensor in batch.items()}
+    with trained.autocast():
+        before = compute_logits(trained.model, batch)
+        after = compute_logits(reloaded.to(trained.device), batch)
+    difference = largest_difference(before, after)
+    if difference > TOLERANCES[precision]:
+        raise CheckpointError(
+            f"{checkpoint} reloaded gives other logits: off by {difference:.2g} of the largest"
+        )
+    return difference
+
+
+def compute_logits(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+    """Start and end logits in eval mode, (2, batch, seq) float32, padding left out as zeros."""
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        output = model(**batch)
+    model.train(was_training)
+    logits = torch.stack([output.start_logits, output.end_logits]).float()
+    return logits * batch["attention_mask"]
+
+
+def largest_difference(before: Tensor, after: Tensor) -> float:
+    """Max |before - after| / max |before|."""
+    return float((before - after).abs().max() / before.abs().max())
