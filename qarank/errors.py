@@ -1,5 +1,6 @@
-"""Every error qarank raises on purpose. Each carries one line that says what, where and what is allowed.
+"""Every error qarank raises on purpose: one line that says what, where and what is allowed.
 
+```
 QarankError                 exit 2: the user's mistake
   RecipeError               a recipe key, value or override
   DataError                 a data set, data file or predictions file
@@ -13,6 +14,7 @@ QarankError                 exit 2: the user's mistake
   RunError                  exit 3: the run could not go on
     NonFiniteError          loss or logits are NaN or infinite
     NoOpError               something asked for did not happen: nothing adapted, pruned or scored
+```
 """
 
 

@@ -1,9 +1,14 @@
 """Fixtures every room shares, and the rule that no test is skipped unseen."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from qarank.config.load import parse_recipe
+from qarank.config.schema import Recipe
 
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 _skipped: dict[str, str] = {}
@@ -18,6 +23,79 @@ def squad_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _features_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Features are cached for the session, never in the user's folder."""
+    os.environ["QARANK_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random two-layer BERT and a WordPiece tokenizer trained on the almanac, as a folder."""
+    import torch
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertConfig, BertForQuestionAnswering, BertTokenizerFast
+
+    from qarank.squad.sample import almanac
+
+    folder = tmp_path_factory.mktemp("tiny_bert")
+    texts = (f"{example.question} {example.context}" for example in almanac("train")[:800])
+    trainer = BertWordPieceTokenizer()
+    trainer.train_from_iterator(texts, vocab_size=600, show_progress=False)
+    trainer.save(str(folder / "tokenizer.json"))
+    tokenizer = BertTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+    tokenizer.save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=48,
+        max_position_embeddings=256,
+    )
+    torch.manual_seed(0)
+    BertForQuestionAnswering(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny_recipe(tiny_model_dir: Path, tmp_path: Path) -> Callable[..., Recipe]:
+    """Makes a recipe that runs in a second or two; keyword arguments replace whole sections."""
+
+    def build(**sections: Any) -> Recipe:
+        mapping: dict[str, Any] = {
+            "name": "tiny",
+            "seed": 1,
+            "runs_dir": str(tmp_path / "runs"),
+            "model": {"name_or_path": str(tiny_model_dir)},
+            "data": {
+                "source": "sample:almanac",
+                "max_train_examples": 64,
+                "max_eval_examples": 24,
+                "max_seq_length": 160,
+                "doc_stride": 32,
+            },
+            "adapter": {"type": "svd", "r": 4, "alpha": 8},
+            "allocator": {
+                "type": "adalora",
+                "target_r": 2,
+                "tinit": 2,
+                "tfinal": 4,
+                "delta_t": 2,
+            },
+            "train": {
+                "max_steps": 12,
+                "batch_size": 8,
+                "learning_rate": 0.01,
+                "precision": "fp32",
+                "log_every": 4,
+            },
+        }
+        return parse_recipe(mapping | sections, "tiny_recipe")
+
+    return build
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Remember each skipped test and its reason."""
     if report.skipped and not hasattr(report, "wasxfail"):
@@ -29,7 +107,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the session on a skip that allowed_skips.txt does not name."""
     lines = ALLOWED_SKIPS.read_text(encoding="utf-8").splitlines()
     allowed = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
-    unseen = {node: reason for node, reason in _skipped.items() if node.split("[")[0] not in allowed}
+    unseen = {
+        node: reason for node, reason in _skipped.items() if node.split("[")[0] not in allowed
+    }
     if unseen and not hasattr(session.config, "workerinput"):
         for node, reason in sorted(unseen.items()):
             print(f"\nskip not in tests/allowed_skips.txt: {node}: {reason}")

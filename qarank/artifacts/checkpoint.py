@@ -21,16 +21,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from qarank.artifacts.atomic import fsync_tree, read_json, sha256_of, write_json
+from qarank.artifacts.names import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    FULL_MODEL_CONFIG,
+    MANIFEST,
+    STATE_JSON,
+    STATE_TENSORS,
+)
 from qarank.errors import CheckpointError
-
-ADAPTER_CONFIG = "adapter_config.json"
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
-RANK_PATTERN = "rank_pattern.json"
-MODEL_CARD = "README.md"
-MANIFEST = "manifest.json"
-STATE_TENSORS = "state/tensors.safetensors"
-STATE_JSON = "state/state.json"
-FULL_MODEL_CONFIG = "config.json"
 
 
 @contextmanager

@@ -8,10 +8,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from qarank.artifacts.atomic import read_json, write_json
-from qarank.errors import RunDirError
+from qarank.artifacts.names import CHECKPOINTS, RUN_JSON
+from qarank.errors import CheckpointError, RunDirError
 
-RUN_JSON = "run.json"
-CHECKPOINTS = "checkpoints"
 OWN_NAMES = (
     "recipe.yaml",
     RUN_JSON,
@@ -143,3 +142,28 @@ def open_run_dir(path: Path) -> RunDir:
         what = "no such folder" if not path.exists() else "no run.json in it"
         raise RunDirError(f"{path} is not a run: {what}")
     return run_dir
+
+
+def find_checkpoint(path: Path) -> Path:
+    """A run folder means its best checkpoint, or the newest while it is running."""
+    if path.parent.name == CHECKPOINTS:
+        open_run_dir(path.parent.parent)
+        if not path.is_dir():
+            raise CheckpointError(f"{path}: there is no such checkpoint")
+        return path
+    return best_checkpoint(open_run_dir(path))
+
+
+def best_checkpoint(run_dir: RunDir) -> Path:
+    """The checkpoint a run folder stands for.
+
+    Raises:
+        CheckpointError: there is none yet.
+    """
+    result = run_dir.read_run().get("result")
+    if result is not None:
+        return run_dir.path / CHECKPOINTS / str(result["best_checkpoint"])
+    checkpoints = run_dir.checkpoints()
+    if not checkpoints:
+        raise CheckpointError(f"{run_dir.path} has no checkpoint yet")
+    return checkpoints[-1]

@@ -106,7 +106,7 @@ class Trainer:
         for batch in self._micro_batches(rows):
             with self.settings.autocast():
                 loss = self.loss(self.model, batch) / len(rows)
-            self.scaler.scale(loss).backward()
+            torch.autograd.backward(self.scaler.scale(loss))
             total += loss.detach()
         mean = float(total)
         if not math.isfinite(mean):
@@ -122,7 +122,7 @@ class Trainer:
         if self.penalty is None:
             return 0.0
         penalty = self.penalty()
-        self.scaler.scale(penalty).backward()
+        torch.autograd.backward(self.scaler.scale(penalty))
         return float(penalty.detach())
 
     def _unscale_and_clip(self) -> float:

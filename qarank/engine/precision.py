@@ -1,6 +1,6 @@
 """Which number format a run computes in."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -27,8 +27,9 @@ def resolve_precision(asked: str, device: torch.device) -> Precision:
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether bf16 products run in hardware, not in emulation."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # newer torch only
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    find_capabilities = getattr(torch.cpu, "get_capabilities", dict)  # newer torch only
+    capabilities: dict[str, Any] = find_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 

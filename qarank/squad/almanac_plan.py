@@ -12,9 +12,9 @@ from random import Random
 from qarank.squad.almanac_kinds import Kind
 from qarank.squad.almanac_text import pick, shuffled
 
-MIN_FACTS, MAX_FACTS = 7, 8
-REVERSE_SHARE = 0.25  # of the questions on relations that can be asked backwards
-NEIGHBOUR_SHARE = 0.6  # of the distractors: same relation, other thing
+MIN_FACTS, MAX_FACTS = 6, 7
+REVERSE_SHARE = 0.2  # of the questions on relations that can be asked backwards
+NEIGHBOUR_SHARE = 0.3  # of the distractors: same relation, other thing
 
 Pair = tuple[int, str]  # which of the passage's two things, 0 or 1, and the relation's key
 

@@ -29,7 +29,8 @@ from qarank.squad.examples import Example
 NUM_QUESTIONS = {"train": 3000, "validation": 600}
 MIN_ASKS, MAX_ASKS = 4, 7
 PASSAGES_AN_ARTICLE = 4
-MIXED_SHARE = 0.25  # of the passages tell of both things in turn
+MIXED_SHARE = 0.2  # of the passages tell of both things in turn
+SHORT_SHARE = 0.45  # of the sentences that stay with their thing say "it" or "the bridge"
 ASIDE_SHARE = 0.4  # of the passages end on a remark
 VALIDATION_STRIDE = 6  # every sixth article is the validation split's
 
@@ -117,13 +118,10 @@ def _write_facts(
         template = pick(rng, [text for text in statements if text not in used] or statements)
         used.add(template)
         leads = template.startswith("{X}")
-        forms = [names[thing]]
-        if thing == topic:
-            forms += [
-                f"the {kind.noun}",
-                "it" if leads and thing == subject else f"the {kind.noun}",
-            ]
-        sentence = fill(template, fact, x=pick(rng, forms))
+        form = names[thing]
+        if thing == topic and rng.random() < SHORT_SHARE:
+            form = "it" if leads and thing == subject else f"the {kind.noun}"
+        sentence = fill(template, fact, x=form)
         if sentence.text.startswith("It ") and "," not in sentences[-1].text:
             sentences[-1], sentence = merge_pronoun(sentences[-1], sentence)
         topic, subject = thing, thing if leads else -1

@@ -124,7 +124,7 @@ def load_base_model(source: ModelSource, config: PretrainedConfig, *, seed: int)
         seed: of a head that the checkpoint does not bring.
     """
     torch.manual_seed(seed)
-    with _quiet():
+    with quiet_transformers():
         model = _open(AutoModelForQuestionAnswering, source, config=config, dtype=torch.float32)
     require_head(model)
     return model  # type: ignore[no-any-return]
@@ -155,8 +155,8 @@ def _open(factory: Any, source: ModelSource, **more: Any) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers' load report, which names the fresh head, off the terminal."""
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers' load reports and bars off the terminal; ours say what matters."""
     verbosity = transformers_logging.get_verbosity()
     with_bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()

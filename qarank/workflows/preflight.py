@@ -58,6 +58,7 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """For run.json and --json; the schedule with its rounds counted."""
         plan = asdict(self)
+        plan["matrices"] = {path: list(shape) for path, shape in self.matrices.items()}
         plan["parameters_per_rank"] = self.parameters_per_rank
         if self.schedule is not None:
             plan["schedule"]["num_rounds"] = len(self.schedule.rounds())

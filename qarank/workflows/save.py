@@ -13,14 +13,13 @@ from qarank.adapters.layer import AdaptedLinear
 from qarank.adapters.peft_format import export_plain_lora
 from qarank.artifacts.atomic import write_json, write_text
 from qarank.artifacts.checkpoint import (
-    MODEL_CARD,
-    RANK_PATTERN,
     new_checkpoint,
     write_adapter,
     write_state,
 )
+from qarank.artifacts.names import MODEL_CARD, RANK_PATTERN
 from qarank.config.schema import Recipe
-from qarank.workflows.model import HEAD
+from qarank.workflows.model import HEAD, quiet_transformers
 from qarank.workflows.model_card import render_model_card
 
 
@@ -50,7 +49,8 @@ def save_checkpoint(
         if layers:
             _write_adapter_files(beside, model, layers, recipe)
         else:
-            model.save_pretrained(beside)  # type: ignore[operator]  # a PreTrainedModel
+            with quiet_transformers():
+                model.save_pretrained(beside)  # type: ignore[operator]  # a PreTrainedModel
             tokenizer.save_pretrained(beside)
         ranks = {path: layer.rank for path, layer in layers.items()}
         write_text(beside / MODEL_CARD, render_model_card(recipe, ranks=ranks, facts=facts))

@@ -10,11 +10,11 @@ from transformers import AutoModelForQuestionAnswering, PretrainedConfig, PreTra
 from qarank.adapters.layer import AdaptedLinear
 from qarank.adapters.peft_format import AdapterFolder, load_plain_lora
 from qarank.artifacts.checkpoint import is_adapter, is_full_model, read_adapter, verify_checkpoint
-from qarank.artifacts.run_dir import RunDir, open_run_dir
+from qarank.artifacts.run_dir import RunDir, find_checkpoint
 from qarank.config.load import load_recipe
 from qarank.config.schema import Recipe
 from qarank.engine.precision import Precision, default_device, resolve_precision
-from qarank.errors import CheckpointError, RunDirError
+from qarank.errors import CheckpointError
 from qarank.workflows.adapt import autocast_for, cast_frozen
 from qarank.workflows.model import (
     HEAD,
@@ -23,6 +23,7 @@ from qarank.workflows.model import (
     load_base_model,
     load_config,
     load_tokenizer,
+    quiet_transformers,
 )
 from qarank.workflows.scoring import Reader
 
@@ -66,15 +67,10 @@ def find_run(path: Path) -> SavedRun:
         RunDirError: it is neither.
         CheckpointError: the run has no checkpoint yet, or the one asked for is damaged.
     """
-    checkpoint = path if path.parent.name == "checkpoints" else None
-    run_dir = open_run_dir(path if checkpoint is None else path.parent.parent)
-    if checkpoint is None:
-        checkpoint = _best_checkpoint(run_dir)
-    if not checkpoint.is_dir():
-        raise RunDirError(f"{checkpoint}: there is no such checkpoint")
+    checkpoint = find_checkpoint(path)
     verify_checkpoint(checkpoint)
-    recipe = load_recipe(run_dir.recipe_path)
-    return SavedRun(run_dir, checkpoint, recipe)
+    run_dir = RunDir(checkpoint.parent.parent)
+    return SavedRun(run_dir, checkpoint, load_recipe(run_dir.recipe_path))
 
 
 def open_run(path: Path, *, precision: str | None = None) -> OpenedRun:
@@ -123,16 +119,7 @@ def load_checkpoint_layers(
         folder = AdapterFolder(*read_adapter(checkpoint))
         return model, load_plain_lora(model, folder, head=[HEAD])
     if is_full_model(checkpoint):
-        model = AutoModelForQuestionAnswering.from_pretrained(checkpoint, dtype=torch.float32)
+        with quiet_transformers():
+            model = AutoModelForQuestionAnswering.from_pretrained(checkpoint, dtype=torch.float32)
         return model, {}
     raise CheckpointError(f"{checkpoint} holds neither an adapter nor a full model")
-
-
-def _best_checkpoint(run_dir: RunDir) -> Path:
-    result = run_dir.read_run().get("result")
-    if result is not None:
-        return run_dir.path / "checkpoints" / str(result["best_checkpoint"])
-    checkpoints = run_dir.checkpoints()
-    if not checkpoints:
-        raise CheckpointError(f"{run_dir.path} has no checkpoint yet")
-    return checkpoints[-1]

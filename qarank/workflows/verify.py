@@ -1,16 +1,15 @@
 """No silent no-op: what a run promised is checked on what it left."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 
 from qarank.artifacts.checkpoint import verify_checkpoint
 from qarank.engine.precision import Precision
 from qarank.errors import CheckpointError, NoOpError
 from qarank.ranks.allocator import RankAllocator
 from qarank.squad.batches import collate
+from qarank.workflows.logits import compute_logits, largest_difference
 from qarank.workflows.preflight import Plan
 from qarank.workflows.prepare import Prepared
 from qarank.workflows.saved_model import load_checkpoint_model
@@ -65,19 +64,3 @@ def check_reloaded(
             f"{checkpoint} reloaded gives other logits: off by {difference:.2g} of the largest"
         )
     return difference
-
-
-def compute_logits(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-    """Start and end logits in eval mode, (2, batch, seq) float32, padding left out as zeros."""
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode():
-        output = model(**batch)
-    model.train(was_training)
-    logits = torch.stack([output.start_logits, output.end_logits]).float()
-    return logits * batch["attention_mask"]
-
-
-def largest_difference(before: Tensor, after: Tensor) -> float:
-    """Max |before - after| / max |before|."""
-    return float((before - after).abs().max() / before.abs().max())

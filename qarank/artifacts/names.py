@@ -1,0 +1,12 @@
+"""What the files of a run and of its checkpoints are called."""
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+RANK_PATTERN = "rank_pattern.json"
+MODEL_CARD = "README.md"
+MANIFEST = "manifest.json"
+STATE_TENSORS = "state/tensors.safetensors"
+STATE_JSON = "state/state.json"
+FULL_MODEL_CONFIG = "config.json"
+RUN_JSON = "run.json"
+CHECKPOINTS = "checkpoints"

@@ -1,0 +1,75 @@
+"""The command line: one Typer app, one file a command, errors as one line and an exit code."""
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from qarank import __version__
+from qarank.cli.evaluate import evaluate
+from qarank.cli.inspect_ranks import inspect_ranks
+from qarank.cli.merge import merge
+from qarank.cli.predict import predict
+from qarank.cli.prepare import prepare
+from qarank.cli.sweep import sweep
+from qarank.cli.train import train
+from qarank.errors import QarankError
+
+app = typer.Typer(
+    name="qarank",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("prepare")(prepare)
+app.command("train")(train)
+app.command("eval")(evaluate)
+app.command("predict")(predict)
+app.command("sweep")(sweep)
+app.command("inspect-ranks")(inspect_ranks)
+app.command("merge")(merge)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"qarank {__version__}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+]
+
+
+@app.callback()
+def describe(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Fine-tune question-answering models with low-rank adapters: LoRA and AdaLoRA on SQuAD.
+
+    A first run, minutes on a CPU: qarank sweep recipes/quickstart.yaml
+    """
+
+
+def main() -> None:
+    """Run the command line; a mistake becomes one line on stderr and its exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit_by_signal)
+    try:
+        app()
+    except QarankError as error:
+        typer.echo(f"qarank: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+def _exit_by_signal(number: int, frame: FrameType | None) -> NoReturn:
+    typer.echo(f"qarank: stopped by {signal.Signals(number).name}", err=True)
+    sys.exit(128 + number)

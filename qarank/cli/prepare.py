@@ -1,0 +1,35 @@
+"""qarank prepare: build and cache a recipe's features."""
+
+from qarank.cli.options import (
+    JsonOption,
+    QuietOption,
+    RecipeArgument,
+    SetOption,
+    VerboseOption,
+    set_verbosity,
+)
+from qarank.config.load import load_recipe
+
+
+def prepare(
+    recipe: RecipeArgument,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Tokenise and window a recipe's data, and show what a run of it would be.
+
+    Example: qarank prepare recipes/quickstart.yaml
+    """
+    set_verbosity(quiet=quiet, verbose=verbose)
+    asked = load_recipe(recipe, overrides or [])
+    from qarank.cli.plan_table import print_plan
+    from qarank.cli.render import print_json
+    from qarank.workflows.prepare import describe_preparation, prepare_run
+
+    report = describe_preparation(prepare_run(asked))
+    if as_json:
+        print_json(report)
+    else:
+        print_plan(asked.name, report["data"], report["plan"])

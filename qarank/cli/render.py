@@ -1,0 +1,65 @@
+"""Tables for people, on stdout; JSON for programs."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def print_json(document: Any) -> None:
+    """One JSON document and nothing else."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, note: str = ""
+) -> None:
+    """A table whose first column is text and whose others are numbers, set right."""
+    table = Table(title=title, title_justify="left", caption=note or None, caption_justify="left")
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if place == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(format_value(value) for value in row))
+    Console(soft_wrap=False).print(table)
+
+
+def print_facts(title: str, facts: Mapping[str, Any]) -> None:
+    """Two columns: what, and its value."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, format_value(value))
+    Console().print(table)
+
+
+def format_value(value: Any) -> str:
+    """Numbers as people read them: 12,345 and 71.35; nothing for None."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.2f}" if abs(value) >= 0.01 or value == 0 else f"{value:.2g}"
+    return str(value)
+
+
+def format_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures people look at first, in order, under names they know."""
+    names = {
+        "exact": "EM",
+        "exact_match": "EM",
+        "f1": "F1",
+        "HasAns_exact": "HasAns EM",
+        "HasAns_f1": "HasAns F1",
+        "NoAns_exact": "NoAns EM",
+        "best_exact": "EM at the best threshold",
+        "best_f1": "F1 at the best threshold",
+        "answered_HasAns_f1": "HasAns F1, every question answered",
+    }
+    return {shown: metrics[key] for key, shown in names.items() if key in metrics}
