@@ -145,10 +145,10 @@ def fill_cache(folder: Path) -> None:
         for row in ROWS:
             writer.write(row)
         writer.finalize()
-    split = datasets.SplitInfo("train", num_examples=len(ROWS), dataset_name="squad_v2")
+    splits = [{"name": "train", "num_examples": len(ROWS), "dataset_name": "squad_v2"}]
     datasets.DatasetInfo(
         features=FEATURES,
-        splits={"train": split},
+        splits=splits,
         builder_name="parquet",
         dataset_name="squad_v2",
         config_name="squad_v2",
