@@ -171,13 +171,13 @@ def span_loss(outputs: Any, batch: Any) -> float:
     return float(start + end) / 2
 
 
-def train(model: Any, loader: Any, args: argparse.Namespace, total: int) -> list[Record]:
-    """Take total optimizer steps; what was logged, each figure a mean since the line before."""
+def take_steps(
+    model: Any, loader: Iterable[Any], args: argparse.Namespace, total: int
+) -> Iterator[tuple[float, float]]:
+    """Take total optimizer steps; yield each one's loss, with and without the penalty."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=args.lr, weight_decay=0.0)
     schedule = linear_schedule(optimizer, round(args.warmup * total), total)
-    logged: list[Record] = []
-    window: list[tuple[float, float]] = []
     model.train()
     for step, batch in zip(range(1, total + 1), endless_batches(loader), strict=False):
         with torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "bf16"):
@@ -190,13 +190,30 @@ def train(model: Any, loader: Any, args: argparse.Namespace, total: int) -> list
         if args.method == "adalora":
             model.base_model.update_and_allocate(step)
         optimizer.zero_grad()
-        window.append((outputs.loss.item(), span_loss(outputs, batch)))
+        yield outputs.loss.item(), span_loss(outputs, batch)
+
+
+def train(model: Any, loader: Iterable[Any], args: argparse.Namespace, total: int) -> list[Record]:
+    """Train to the end; what was logged, each figure a mean since the line before."""
+    logged: list[Record] = []
+    window: list[tuple[float, float]] = []
+    for step, losses in enumerate(take_steps(model, loader, args, total), start=1):
+        window.append(losses)
         if step % LOG_EVERY == 0 or step == total:
             loss, task_loss = np.mean(window, axis=0).round(4).tolist()
             logged.append({"step": step, "loss": loss, "task_loss": task_loss})
             print(f"step {step}/{total} loss {loss} without penalty {task_loss}", flush=True)
             window.clear()
     return logged
+
+
+def build_loader(features: Any, tokenizer: Any, args: argparse.Namespace) -> DataLoader[Any]:
+    """Shuffled batches of training features."""
+    shuffle = torch.Generator().manual_seed(args.seed)
+    collate = DataCollatorWithPadding(tokenizer)
+    return DataLoader(
+        features, args.batch_size, shuffle=True, generator=shuffle, collate_fn=collate
+    )
 
 
 @torch.no_grad()
@@ -334,15 +351,11 @@ def run(args: argparse.Namespace) -> Record:
     """Train, evaluate, and tell everything in one document."""
     torch.manual_seed(args.seed)
     model, tokenizer = load_encoder()
-    collate = DataCollatorWithPadding(tokenizer)
     examples = read_squad(args.train, args.max_train_examples, args.seed)
     features = build_train_features(examples, tokenizer, args)
     total = args.max_steps or args.epochs * math.ceil(len(features) / args.batch_size)
     model = add_adapter(model, args, total)
-    shuffle = torch.Generator().manual_seed(args.seed)
-    loader = DataLoader(
-        features, args.batch_size, shuffle=True, generator=shuffle, collate_fn=collate
-    )
+    loader = build_loader(features, tokenizer, args)
     began, cpu_began = time.perf_counter(), time.process_time()
     logged = train(model, loader, args, total)
     train_s, train_cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
@@ -360,7 +373,7 @@ def run(args: argparse.Namespace) -> Record:
         "train_features_per_s": seen / train_s,
         "ranks": kept_ranks(model),
     }
-    return report | evaluate(model, tokenizer, collate, args)
+    return report | evaluate(model, tokenizer, DataCollatorWithPadding(tokenizer), args)
 
 
 def evaluate(
@@ -382,7 +395,7 @@ def evaluate(
     }
 
 
-def read_options() -> argparse.Namespace:
+def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line; tinit, tfinal and warmup are shares of all steps."""
     parser = argparse.ArgumentParser(description="Train and score with stock PEFT.")
     parser.add_argument("--method", choices=("lora", "adalora"), required=True)
@@ -402,7 +415,7 @@ def read_options() -> argparse.Namespace:
     shares = {"lr": 1e-3, "warmup": 0.05, "tinit": 0.1, "tfinal": 0.5, "orth-reg-weight": 0.1}
     for name, share in shares.items():
         parser.add_argument(f"--{name}", type=float, default=share)
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def main() -> None:
