@@ -1,0 +1,155 @@
+"""qarank predict: answers to a question, or to a file of them."""
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qarank.artifacts.answer_file import check_answer_file, write_answers
+from qarank.artifacts.run_dir import find_checkpoint
+from qarank.cli.answer_table import print_answers
+from qarank.cli.options import (
+    JsonOption,
+    OverwriteOption,
+    PrecisionOption,
+    QuietOption,
+    RunArgument,
+    VerboseOption,
+    set_verbosity,
+)
+from qarank.cli.render import print_json
+from qarank.errors import DataError
+from qarank.squad.examples import Example
+from qarank.squad.question_file import check_question, read_context, read_questions
+
+PRECISIONS = ("fp32", "bf16", "fp16", "auto")
+
+QuestionOption = Annotated[
+    str | None, typer.Option(help="One question.", metavar="TEXT", show_default=False)
+]
+ContextOption = Annotated[
+    str | None, typer.Option(help="Its passage.", metavar="TEXT", show_default=False)
+]
+ContextFileOption = Annotated[
+    Path | None, typer.Option(help="Its passage, in a text file.", show_default=False)
+]
+InputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        metavar="FILE",
+        help="Questions with contexts: .json (also SQuAD's), .jsonl, .csv, each also .gz; - is"
+        " JSON lines on stdin.",
+        show_default=False,
+    ),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write all answers: .jsonl, .json ({id: answer}) or .csv.", show_default=False
+    ),
+]
+NullThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        help='Score difference above which it is "no answer"; default: the recipe\'s.',
+        show_default=False,
+    ),
+]
+NBestOption = Annotated[int, typer.Option(min=1, help="Candidates to list a question.")]
+
+
+def predict(
+    run: RunArgument,
+    question: QuestionOption = None,
+    context: ContextOption = None,
+    context_file: ContextFileOption = None,
+    input_file: InputOption = None,
+    output: OutputOption = None,
+    null_threshold: NullThresholdOption = None,
+    n_best: NBestOption = 1,
+    precision: PrecisionOption = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Answer a question about a passage, or a file of questions, with a run's model.
+
+    Examples: qarank predict runs/quickstart/adalora --question "Who?" --context-file page.txt
+
+    qarank predict runs/quickstart/adalora --input questions.csv --output answers.jsonl
+    """
+    set_verbosity(quiet=quiet, verbose=verbose)
+    check_choices(precision, null_threshold)
+    if output is not None:
+        check_output(output, input_file, overwrite=overwrite, n_best=n_best)
+    find_checkpoint(run)
+    examples = gather_questions(question, context, context_file, input_file)
+    from qarank.workflows.predict import predict_answers
+
+    predictions = predict_answers(
+        run,
+        examples,
+        precision=precision,
+        null_threshold=null_threshold,
+        n_best=n_best,
+        show_progress=not quiet,
+    )
+    if output is not None:
+        write_answers(output, predictions)
+        if not quiet:
+            typer.echo(f"qarank: {len(predictions):,} answers in {output}", err=True)
+    if as_json:
+        print_json(predictions)
+    else:
+        print_answers(predictions)
+
+
+def gather_questions(
+    question: str | None, context: str | None, context_file: Path | None, input_file: str | None
+) -> list[Example]:
+    """What is asked: the one question with its passage, or the file's.
+
+    Raises:
+        DataError: neither or both are given, a passage is missing, or a text or the file is wrong.
+    """
+    if (question is None) == (input_file is None):
+        raise DataError("give either --question with its context, or --input FILE")
+    passages = [context, context_file]
+    if input_file is not None:
+        if passages != [None, None]:
+            raise DataError("--context and --context-file go with --question; --input has its own")
+        return read_questions(input_file)
+    if passages.count(None) != 1:
+        raise DataError("--question needs its passage: give --context TEXT or --context-file FILE")
+    for name, text in (("--question", question), ("--context", context)):
+        if text is not None and not text.strip():
+            raise DataError(f"{name} is empty; it must be text")
+    passage = context if context_file is None else read_context(context_file)
+    row = {"question": question, "context": passage}
+    return [check_question(row, number=0, where="the command line")]
+
+
+def check_choices(precision: str | None, null_threshold: float | None) -> None:
+    """Options whose values are wrong whatever the run.
+
+    Raises:
+        DataError: the precision is unknown, or the threshold is not a number.
+    """
+    if precision is not None and precision not in PRECISIONS:
+        raise DataError(f"--precision is {precision}; it must be one of {', '.join(PRECISIONS)}")
+    if null_threshold is not None and math.isnan(null_threshold):
+        raise DataError("--null-threshold is not a number; it must be one, inf and -inf included")
+
+
+def check_output(output: Path, input_file: str | None, *, overwrite: bool, n_best: int) -> None:
+    """Where the answers go, before they take time.
+
+    Raises:
+        DataError: as check_answer_file, or it is the input.
+    """
+    check_answer_file(output, overwrite=overwrite, with_nbest=n_best > 1)
+    if input_file is not None and output.resolve() == Path(input_file).resolve():
+        raise DataError(f"{output} is also the input; choose another name")

@@ -1,0 +1,175 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from qarank.cli.predict import predict
+from qarank.errors import DataError, QarankError, RunDirError
+
+app = typer.Typer()
+app.command()(predict)
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> str:
+    """A run with a checkpoint nobody opens."""
+    folder = tmp_path / "run"
+    (folder / "checkpoints" / "step_000001").mkdir(parents=True)
+    (folder / "run.json").write_text("{}")
+    return str(folder)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the workflow was given; it answers each question with its context's first word."""
+    from qarank.workflows import predict as workflow
+
+    seen: dict[str, Any] = {}
+
+    def answer(path: Path, examples: list[Any], **options: Any) -> list[dict[str, Any]]:
+        seen.update(options, examples=examples)
+        return [describe(example, options["n_best"]) for example in examples]
+
+    monkeypatch.setattr(workflow, "predict_answers", answer)
+    return seen
+
+
+def describe(example: Any, n_best: int) -> dict[str, Any]:
+    text = example.context.split(" ")[0]
+    text = "" if text == "none" else text
+    row = {
+        "id": example.id,
+        "question": example.question,
+        "answer": text,
+        "is_impossible": not text,
+        "probability": 0.75,
+        "start": 0 if text else -1,
+        "end": len(text) if text else -1,
+    }
+    found = {"text": text, "probability": 0.75, "start": 0, "end": len(text), "score": 1.0}
+    return row | ({"nbest": [found] * n_best} if n_best > 1 else {})
+
+
+def invoke(*arguments: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(app, list(arguments), input=stdin)
+
+
+def fail(*arguments: str, error: type[QarankError] = DataError) -> str:
+    result = invoke(*arguments)
+    assert isinstance(result.exception, error), result.output
+    assert "\n" not in str(result.exception)
+    return str(result.exception)
+
+
+def write_lines(folder: Path, count: int) -> str:
+    path = folder / "questions.jsonl"
+    rows = [{"question": f"q{number}?", "context": f"w{number} [/b] x"} for number in range(count)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return str(path)
+
+
+def test_one_answer_is_told_in_words(run_dir: str, asked: dict[str, Any]) -> None:
+    result = invoke(run_dir, "--question", "Where?", "--context", "[/red]Oslo is")
+    assert result.stdout == "[/red]Oslo\nprobability 0.750, characters 0-10 of the context\n"
+    assert asked["null_threshold"] is None
+    result = invoke(run_dir, "--question", "Where?", "--context", "none")
+    assert result.stdout == "no answer\nprobability 0.750\n"
+
+
+@pytest.mark.usefixtures("asked")
+def test_candidates_follow_the_answer(run_dir: str) -> None:
+    result = invoke(run_dir, "--question", "Where?", "--context", "[b]Oslo is", "--n-best", "2")
+    assert result.stdout.count("[b]Oslo") == 3
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_passage_may_stand_in_a_file(run_dir: str, tmp_path: Path) -> None:
+    (tmp_path / "page.txt").write_text("Oslo is\n")
+    result = invoke(run_dir, "--question", "Where?", "--context-file", str(tmp_path / "page.txt"))
+    assert result.stdout.startswith("Oslo\n")
+
+
+@pytest.mark.usefixtures("asked")
+def test_people_see_twenty_of_many_and_how_many_more(run_dir: str, tmp_path: Path) -> None:
+    shown = invoke(run_dir, "--input", write_lines(tmp_path, 20)).stdout
+    assert "w19" in shown
+    assert "more" not in shown
+    shown = invoke(run_dir, "--input", write_lines(tmp_path, 1022)).stdout
+    assert "w19" in shown
+    assert "w20" not in shown
+    assert "and 1,002 more" in shown
+
+
+def test_json_is_one_document_with_every_answer(run_dir: str, asked: dict[str, Any]) -> None:
+    lines = '{"question": "q?", "context": "Zoë"}\n{"question": "r?", "context": "none"}'
+    result = invoke(run_dir, "--input", "-", "--json", "--null-threshold", "-1.5", stdin=lines)
+    expected = [describe(example, 1) for example in asked["examples"]]
+    assert json.loads(result.stdout) == expected
+    assert [row["id"] for row in expected] == ["0", "1"]
+    assert asked["null_threshold"] == -1.5
+
+
+@pytest.mark.usefixtures("asked")
+def test_answers_are_written_once_and_replaced_when_asked(run_dir: str, tmp_path: Path) -> None:
+    out = tmp_path / "answers.json"
+    arguments = (run_dir, "--input", write_lines(tmp_path, 2), "--output", str(out))
+    assert f"2 answers in {out}" in invoke(*arguments).stderr
+    assert json.loads(out.read_text()) == {"0": "w0", "1": "w1"}
+    assert "--overwrite replaces it" in fail(*arguments)
+    assert invoke(*arguments, "--overwrite", "--quiet").stderr == ""
+
+
+QUESTION = ("--question", "q?")
+FAULTS = [
+    ((), "give either --question with its context, or --input FILE"),
+    ((*QUESTION, "--input", "q.csv"), "give either --question"),
+    (QUESTION, "give --context TEXT or --context-file FILE"),
+    ((*QUESTION, "--context", "c", "--context-file", "p"), "give --context TEXT or"),
+    (("--input", "q.csv", "--context", "c"), "go with --question; --input has its own"),
+    (("--question", " ", "--context", "c"), "--question is empty"),
+    ((*QUESTION, "--context", ""), "--context is empty"),
+    ((*QUESTION, "--context-file", "gone.txt"), "gone.txt does not exist"),
+    (("--input", "gone.csv"), "gone.csv does not exist"),
+    (("--precision", "fp8"), "--precision is fp8; it must be one of fp32, bf16, fp16, auto"),
+    (("--null-threshold", "nan"), "--null-threshold is not a number"),
+    (("--output", "answers.txt"), "must end in .jsonl, .json, .csv"),
+    (("--output", "q.json", "--input", "q.json"), "q.json is also the input"),
+    (("--output", "a.csv", "--n-best", "3"), "candidates go to a .jsonl file"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), FAULTS)
+def test_wrong_arguments_are_one_line(
+    run_dir: str, arguments: tuple[str, ...], message: str
+) -> None:
+    assert message in fail(run_dir, *arguments)
+
+
+def test_a_folder_that_is_no_run_is_told(tmp_path: Path) -> None:
+    message = fail(str(tmp_path), *QUESTION, "--context", "c", error=RunDirError)
+    assert "is not a run" in message
+
+
+def test_a_wrong_input_is_told_before_torch_loads(run_dir: str, tmp_path: Path) -> None:
+    (tmp_path / "q.csv").write_text("question\nq\n")
+    arguments = [run_dir, "--input", str(tmp_path / "q.csv")]
+    program = (
+        "import sys, typer\n"
+        "from qarank.cli.predict import predict\n"
+        "app = typer.Typer(pretty_exceptions_enable=False)\n"
+        "app.command()(predict)\n"
+        "try:\n"
+        f"    app({arguments!r})\n"
+        "except Exception as error:\n"
+        "    print(error, 'torch' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "has no column context" in done.stdout
+    assert done.stdout.endswith("False\n")
