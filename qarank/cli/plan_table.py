@@ -8,16 +8,16 @@ from qarank.cli.render import print_facts, print_table
 def print_plan(name: str, data: dict[str, Any], plan: dict[str, Any]) -> None:
     """Data, parameters, steps and, with an allocator, the budget."""
     print_table(
-        "data",
-        ["part", "examples", "unanswerable", "features", "longest", "cut questions"],
+        "data: training, then evaluation" if len(data) > 1 else "data: training",
+        ["data", "examples", "no answer", "features", "longest", "questions cut"],
         [
             [
-                f"{part} ({facts['label']})",
+                facts["label"],
                 *(facts[key] for key in ("examples", "unanswerable", "features")),
                 facts["longest_feature"],
                 facts["cut_questions"],
             ]
-            for part, facts in data.items()
+            for facts in data.values()
         ],
     )
     print_facts(f"plan of {name}", _describe_plan(plan))
@@ -33,7 +33,7 @@ def print_budget(plan: dict[str, Any]) -> None:
         ["all triplets", f"1..{schedule['tinit']}", schedule["start_budget"]],
         [
             f"falling, a round every {schedule['delta_t']} steps",
-            f"{schedule['tinit'] + 1}..{final}",
+            f"{schedule['tinit'] + 1}..{final - 1}",
             f"{schedule['start_budget']} -> {schedule['target_budget']}",
         ],
         ["final", f"{final}..{schedule['total_steps']}", schedule["target_budget"]],
