@@ -9,18 +9,17 @@
 Written under another name, fsynced and renamed: a folder of the right name is whole.
 """
 
-import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from qarank.artifacts.atomic import fsync_tree, read_json, sha256_of, write_json
+from qarank.artifacts.atomic import fsync_tree, read_json, sha256_of, write_json, writing
 from qarank.artifacts.names import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -31,25 +30,40 @@ from qarank.artifacts.names import (
 )
 from qarank.errors import CheckpointError
 
+Content = TypeVar("Content")
+
 
 @contextmanager
 def new_checkpoint(folder: Path) -> Iterator[Path]:
     """Yield a folder to write into; on leaving it gets its manifest and its name.
 
     Nothing is left behind if writing fails; a checkpoint of that name is replaced.
+
+    Raises:
+        RunError: the disk is full, or nothing may be written there.
     """
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
-        yield beside
-        write_manifest(beside)
-        fsync_tree(beside)
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.replace(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with writing(folder):
+        try:
+            beside.mkdir(parents=True)
+            yield beside
+            write_manifest(beside)
+            fsync_tree(beside)
+            doomed = _take_name(folder)
+            beside.replace(folder)
+            shutil.rmtree(doomed, ignore_errors=True)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _take_name(folder: Path) -> Path:
+    """Rename a checkpoint, if there is one, before it is deleted: half of it has no right name."""
+    doomed = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(doomed, ignore_errors=True)
+    if folder.exists():
+        folder.replace(doomed)
+    return doomed
 
 
 def write_manifest(folder: Path) -> None:
@@ -67,7 +81,10 @@ def verify_checkpoint(folder: Path) -> None:
     """
     if not (folder / MANIFEST).is_file():
         raise CheckpointError(f"{folder} is not a checkpoint: no {MANIFEST} in it")
-    for name, digest in read_json(folder / MANIFEST)["sha256"].items():
+    digests = _read(folder / MANIFEST, read_json).get("sha256")
+    if not isinstance(digests, dict):
+        raise CheckpointError(f"{folder} is damaged: {MANIFEST} names no files")
+    for name, digest in digests.items():
         path = folder / name
         if not path.is_file():
             raise CheckpointError(f"{folder} is damaged: {name} is missing")
@@ -87,13 +104,7 @@ def read_adapter(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Raises:
         CheckpointError: one is missing or cannot be read.
     """
-    try:
-        return read_json(folder / ADAPTER_CONFIG), load_file(folder / ADAPTER_WEIGHTS)
-    except FileNotFoundError as error:
-        missing = Path(error.filename or ADAPTER_WEIGHTS).name
-        raise CheckpointError(f"{folder} is not an adapter: no {missing} in it") from error
-    except (json.JSONDecodeError, SafetensorError) as error:
-        raise CheckpointError(f"{folder} is damaged: {error}") from error
+    return _read(folder / ADAPTER_CONFIG, read_json), _read(folder / ADAPTER_WEIGHTS, load_file)
 
 
 def write_state(folder: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
@@ -105,8 +116,21 @@ def write_state(folder: Path, tensors: Mapping[str, Tensor], values: Mapping[str
 
 
 def read_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and JSON values as written."""
-    return load_file(folder / STATE_TENSORS), read_json(folder / STATE_JSON)
+    """Tensors and JSON values as written.
+
+    Raises:
+        CheckpointError: one is missing or cannot be read.
+    """
+    return _read(folder / STATE_TENSORS, load_file), _read(folder / STATE_JSON, read_json)
+
+
+def _read(path: Path, reader: Callable[[Path], Content]) -> Content:
+    try:
+        return reader(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path.parent} is incomplete: no {path.name} in it") from error
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
 
 
 def is_adapter(folder: Path) -> bool:
@@ -123,4 +147,4 @@ def keep_newest(checkpoints: list[Path], keep: int, *, always: Path | None) -> N
     """Delete all but the newest `keep` checkpoints, given oldest first, and `always`."""
     for folder in checkpoints[:-keep]:
         if folder != always:
-            shutil.rmtree(folder)
+            shutil.rmtree(_take_name(folder))

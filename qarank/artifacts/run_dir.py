@@ -1,6 +1,8 @@
 """A run folder: where each file of a run stands, and who may write there."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,12 @@ from qarank.errors import CheckpointError, RunDirError
 
 OWN_NAMES = (
     "recipe.yaml",
-    RUN_JSON,
     "metrics.jsonl",
     "ranks.jsonl",
     "tensorboard",
     CHECKPOINTS,
     "eval",
+    RUN_JSON,  # deleted last: while it is there, the folder is known to be a run's
 )
 
 
@@ -59,18 +61,25 @@ class RunDir:
 
     def checkpoints(self) -> list[Path]:
         """Whole checkpoints, oldest first."""
-        return sorted((self.path / CHECKPOINTS).glob("step_*"))
+        found = (self.path / CHECKPOINTS).glob("step_*")
+        return sorted(found, key=lambda folder: (len(folder.name), folder.name))
 
     def eval_dir(self, checkpoint: str, data: str) -> Path:
         """Where an evaluation's files go."""
         return self.path / "eval" / checkpoint / data
 
     def read_run(self) -> dict[str, Any]:
-        """run.json, or an empty dict where there is none yet."""
+        """run.json, or an empty dict where there is none yet.
+
+        Raises:
+            RunDirError: it cannot be read.
+        """
         if not self.run_path.is_file():
             return {}
-        run: dict[str, Any] = read_json(self.run_path)
-        return run
+        try:
+            return read_json(self.run_path)
+        except (OSError, ValueError) as error:
+            raise RunDirError(f"{self.run_path} cannot be read: {error}") from error
 
     def write_run(self, run: dict[str, Any]) -> None:
         """Replace run.json in one move."""
@@ -81,8 +90,9 @@ class RunDir:
         """Whether the run came to its end."""
         return self.read_run().get("state") == "finished"
 
-    def lock(self) -> FileLock:
-        """Take the folder for this process until the lock is released.
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep the folder for this process.
 
         Raises:
             RunDirError: another process holds it.
@@ -92,7 +102,10 @@ class RunDir:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise RunDirError(f"{self.path}: another process is writing this run") from error
-        return lock
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def claim_run_dir(path: Path, *, overwrite: bool) -> RunDir:
@@ -103,17 +116,26 @@ def claim_run_dir(path: Path, *, overwrite: bool) -> RunDir:
         overwrite: replace a run that is there. Files that are not a run's are never touched.
 
     Raises:
-        RunDirError: a run is there and overwrite is False, or the folder is somebody else's.
+        RunDirError: a run is there and overwrite is False, another process is writing it, or the
+            folder is somebody else's or cannot be made.
     """
     check_claimable(path, overwrite=overwrite)
-    path.mkdir(parents=True, exist_ok=True)
-    for name in OWN_NAMES:
-        entry = path / name
-        if entry.is_dir():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink(missing_ok=True)
-    return RunDir(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunDirError(f"{path} cannot be made: {error.strerror}") from error
+    run_dir = RunDir(path)
+    with run_dir.lock():
+        for name in OWN_NAMES:
+            _delete(path / name)
+    return run_dir
+
+
+def _delete(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink(missing_ok=True)  # of a link, the link alone
 
 
 def check_claimable(path: Path, *, overwrite: bool) -> None:
@@ -145,9 +167,15 @@ def open_run_dir(path: Path) -> RunDir:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """A run folder means its best checkpoint, or the newest while it is running."""
-    if path.parent.name == CHECKPOINTS:
-        open_run_dir(path.parent.parent)
+    """A run folder means its best checkpoint, or the newest while it is running.
+
+    Raises:
+        RunDirError: the path is neither a run nor in one.
+        CheckpointError: there is no such checkpoint, or none yet.
+    """
+    checkpoints = path.absolute().parent  # so that `.` is found too
+    if checkpoints.name == CHECKPOINTS:
+        open_run_dir(checkpoints.parent)
         if not path.is_dir():
             raise CheckpointError(f"{path}: there is no such checkpoint")
         return path
