@@ -1,5 +1,6 @@
 """A progress bar on stderr; nothing where stderr is no terminal."""
 
+import sys
 from types import TracebackType
 
 from rich.console import Console
@@ -18,15 +19,15 @@ class ProgressBar:
     """
 
     def __init__(self, title: str, total: int, *, shown: bool = True) -> None:
-        console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
-            console=console,
-            disable=not (shown and console.is_terminal),
+            console=Console(stderr=True),
+            # Not the console's own idea of a terminal: FORCE_COLOR would put bars into log files.
+            disable=not (shown and sys.stderr.isatty()),
         )
         self._task = self._progress.add_task(title, total=total, note="")
 

@@ -1,13 +1,14 @@
 """Numbers over steps: a line of JSON each, and TensorBoard beside it."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
+from qarank.artifacts.atomic import writing
 from qarank.engine.hooks import StepReport
 
 
@@ -15,13 +16,18 @@ class Tracker:
     """Appends to a metrics file and to TensorBoard's event files.
 
     Args:
-        metrics_path: JSON lines, each with its global_step.
+        metrics_path: JSON lines, each with its global_step; NaN and infinite become null.
         tensorboard_dir: folder for event files.
+
+    Raises:
+        RunError: here or later: a file cannot be written.
     """
 
     def __init__(self, metrics_path: Path, tensorboard_dir: Path) -> None:
-        self._metrics = metrics_path.open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(tensorboard_dir))
+        self._folder = metrics_path.parent
+        with writing(self._folder):
+            self._metrics = metrics_path.open("a", encoding="utf-8")
+            self._events = SummaryWriter(str(tensorboard_dir))
 
     def __enter__(self) -> "Tracker":
         """Both files are open."""
@@ -34,20 +40,23 @@ class Tracker:
         trace: TracebackType | None,
     ) -> None:
         """Both files are closed."""
-        self._metrics.close()
-        self._events.close()
+        with writing(self._folder):
+            self._metrics.close()
+            self._events.close()
 
     def log(self, global_step: int, values: Mapping[str, float]) -> None:
         """Write named numbers of one step to both."""
-        line: dict[str, Any] = {"global_step": global_step, **values}
-        self._metrics.write(json.dumps(line) + "\n")
-        self._metrics.flush()
+        finite = {tag: value if math.isfinite(value) else None for tag, value in values.items()}
+        with writing(self._folder):
+            self._metrics.write(json.dumps({"global_step": global_step, **finite}) + "\n")
+            self._metrics.flush()
         self.log_events(global_step, values)
 
     def log_events(self, global_step: int, values: Mapping[str, float]) -> None:
         """Write to TensorBoard alone."""
-        for tag, value in values.items():
-            self._events.add_scalar(tag, value, global_step)
+        with writing(self._folder):
+            for tag, value in values.items():
+                self._events.add_scalar(tag, value, global_step)
 
 
 class StepLogger:
