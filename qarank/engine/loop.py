@@ -74,7 +74,7 @@ class Trainer:
         """Train up to the last step, telling each listener of each step.
 
         Raises:
-            NonFiniteError: a loss is NaN or infinite.
+            NonFiniteError: a loss or penalty is NaN or infinite.
         """
         for global_step in range(first_step, self.settings.total_steps + 1):
             report = self.train_step(global_step)
@@ -90,7 +90,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         loss = self._backward_rows(rows, global_step)
-        penalty = self._backward_penalty()
+        penalty = self._backward_penalty(global_step)
         grad_norm = self._unscale_and_clip()
         skipped = not math.isfinite(grad_norm)
         self._apply(skipped)
@@ -108,22 +108,19 @@ class Trainer:
                 loss = self.loss(self.model, batch) / len(rows)
             torch.autograd.backward(self.scaler.scale(loss))
             total += loss.detach()
-        mean = float(total)
-        if not math.isfinite(mean):
-            raise NonFiniteError(f"step {global_step}: the loss is {mean}; training stopped")
-        return mean
+        return _finite(total, "loss", global_step)
 
     def _micro_batches(self, rows: np.ndarray) -> Iterator[Batch]:
         for start in range(0, len(rows), self.settings.micro_batch_size):
             batch = self.data.load(rows[start : start + self.settings.micro_batch_size])
             yield {name: t.to(self.device, non_blocking=True) for name, t in batch.items()}
 
-    def _backward_penalty(self) -> float:
+    def _backward_penalty(self, global_step: int) -> float:
         if self.penalty is None:
             return 0.0
         penalty = self.penalty()
         torch.autograd.backward(self.scaler.scale(penalty))
-        return float(penalty.detach())
+        return _finite(penalty.detach(), "penalty", global_step)
 
     def _unscale_and_clip(self) -> float:
         """The norm of the true gradients, as they were before clipping."""
@@ -141,3 +138,10 @@ class Trainer:
             self.optimizer.step()
         if self.scaler.is_enabled():
             self.scaler.update()
+
+
+def _finite(value: Tensor, name: str, global_step: int) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise NonFiniteError(f"step {global_step}: the {name} is {number}; training stopped")
+    return number
