@@ -1,3 +1,4 @@
+import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from transformers import BertTokenizer, PreTrainedTokenizerBase
 from qarank.config.schema import DataConfig, EvalConfig
 from qarank.errors import DataError
 from qarank.squad.examples import Example
+from qarank.squad.sources import load_examples
 from qarank.workflows import predict as module
 from qarank.workflows.predict import Prediction, choose_settings, predict_answers
 from qarank.workflows.scoring import Reader
@@ -119,3 +121,17 @@ def test_the_recipes_settings_hold_unless_more_is_asked_for() -> None:
 
 def test_one_candidate_is_too_few_to_hold_both_an_answer_and_none() -> None:
     assert choose_settings(EvalConfig(n_best_size=1), None, 1).n_best_size == 2
+
+
+def test_a_finished_run_answers_as_its_evaluation_did(pruned_run: Any) -> None:
+    """The fixture is a FinishedRun of conftest.py."""
+    best = pruned_run.run["result"]["best_checkpoint"]
+    (folder,) = (pruned_run.folder / "eval" / best).iterdir()
+    recipe = pruned_run.recipe
+    asked = load_examples(*recipe.data.validation_location, limit=recipe.data.max_eval_examples)
+    bare = [Example(row.id, "", row.context, row.question) for row in asked]
+    found = predict_answers(pruned_run.folder, bare)
+    predictions = json.loads((folder / "predictions.json").read_text(encoding="utf-8"))
+    null_odds = json.loads((folder / "null_odds.json").read_text(encoding="utf-8"))
+    assert {row["id"]: row["answer"] for row in found} == predictions
+    assert {row["id"]: row["null_odds"] for row in found} == pytest.approx(null_odds, abs=1e-5)
