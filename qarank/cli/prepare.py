@@ -24,6 +24,9 @@ def prepare(
     """
     set_verbosity(quiet=quiet, verbose=verbose)
     asked = load_recipe(recipe, overrides or [])
+    from qarank.workflows.reach import check_reach
+
+    check_reach(asked)
     from qarank.cli.plan_table import print_plan
     from qarank.cli.render import print_json
     from qarank.workflows.prepare import describe_preparation, prepare_run

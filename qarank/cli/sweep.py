@@ -39,6 +39,10 @@ def sweep(
     if dry_run:
         _show_points(points, as_json=as_json)
         return
+    from qarank.workflows.reach import check_reach
+
+    for point in points:
+        check_reach(point.recipe)
     from qarank.cli.render import print_json
     from qarank.workflows.sweep import run_sweep
 

@@ -40,6 +40,9 @@ def train(
             f"{recipe} is a sweep of several runs: run it with `qarank sweep`, or one run of the "
             "recipe itself with --set sweep=null"
         )
+    from qarank.workflows.reach import check_reach
+
+    check_reach(asked)
     if dry_run:
         _show_plan(asked, as_json=as_json)
         return

@@ -44,12 +44,22 @@ def read_hub_dataset(name: str, split: str) -> list[tuple[str, Example]]:
     return [_read_row(row, f"{name}: {split}[{number}]") for number, row in enumerate(rows)]
 
 
+def require_hub_dataset(name: str, split: str) -> None:
+    """Raise what read_hub_dataset would where the data set is out of reach; reads no row."""
+    if not is_hub_reachable():
+        _load_cached(name, split)
+
+
 def _load(name: str, split: str) -> Any:
     if is_hub_reachable():
         try:
             return datasets.load_dataset(name, split=split)
         except Exception as error:  # the boundary: hub libraries raise what they like
             raise HubError(f"{name} cannot be had from the hub ({_first_line(error)})") from error
+    return _load_cached(name, split)
+
+
+def _load_cached(name: str, split: str) -> Any:
     try:
         with _kept_offline():
             return datasets.load_dataset(name, split=split)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from qarank.errors import DataError
 from qarank.squad.examples import Example
-from qarank.squad.hub_dataset import read_hub_dataset
+from qarank.squad.hub_dataset import read_hub_dataset, require_hub_dataset
 from qarank.squad.sample import almanac
-from qarank.squad.squad_json import read_squad_file
+from qarank.squad.squad_json import read_squad_file, require_file
 
 SAMPLE_PREFIX = "sample:"
 SAMPLES: Mapping[str, Callable[..., list[Example]]] = {"almanac": almanac}
@@ -61,6 +61,23 @@ def pick_examples(examples: list[Example], *, limit: int | None, seed: int | Non
         return examples[:limit]
     places = random.Random(seed).sample(range(len(examples)), limit)
     return [examples[place] for place in sorted(places)]
+
+
+def check_source(source: str | Sequence[str], split: str) -> None:
+    """Raise, before anything is read, where a file is missing or a hub name is out of reach.
+
+    Raises:
+        DataError: no such file.
+        HubError: a hub name that cannot be reached and is not cached.
+    """
+    for name in [source] if isinstance(source, str) else source:
+        if name.startswith(SAMPLE_PREFIX):
+            continue
+        path = Path(os.path.expanduser(name))
+        if name.endswith(FILE_ENDINGS):
+            require_file(path)
+        elif not path.exists():
+            require_hub_dataset(name, split)
 
 
 def _read_source(name: str, split: str) -> list[tuple[str, Example]]:

@@ -56,11 +56,16 @@ def _walk_paragraph(paragraph: object, title: str, at: str) -> Iterator[tuple[st
         yield where, read_question(row, title=title, context=context, where=where)
 
 
-def _read_bytes(path: Path) -> bytes:
+def require_file(path: Path) -> None:
+    """Refuse a path that is no file."""
     if not path.exists():
         raise DataError(f"{path} does not exist")
     if path.is_dir():
         raise DataError(f"{path} is a folder; name the .json or .json.gz file in it")
+
+
+def _read_bytes(path: Path) -> bytes:
+    require_file(path)
     try:
         content = path.read_bytes()
         return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content

@@ -1,14 +1,11 @@
-"""Finds and loads pretrained models and tokenizers, by folder, hub name or installed package."""
+"""Loads pretrained models and tokenizers."""
 
-import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import try_to_load_from_cache
+from safetensors import SafetensorError
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -20,65 +17,10 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from qarank.config.schema import ModelConfig
-from qarank.errors import HubError, ModelError
-from qarank.hub import is_hub_reachable
+from qarank.errors import ModelError
+from qarank.workflows.model_source import ModelSource
 
 HEAD = "qa_outputs"  # what every extractive head of transformers is called
-PACKAGE_SCHEME = "package:"
-
-
-@dataclass(frozen=True)
-class ModelSource:
-    """Where a model comes from.
-
-    Attributes:
-        location: what from_pretrained is given: a folder, or a hub name.
-        options: its further arguments.
-    """
-
-    location: str
-    options: Mapping[str, Any]
-
-
-def find_model(model: ModelConfig) -> ModelSource:
-    """Resolve a recipe's name_or_path.
-
-    Raises:
-        ModelError: no such folder or package.
-        HubError: a hub name that is not cached while the hub is out of reach; told in seconds.
-    """
-    name = model.name_or_path
-    options = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
-    if name.startswith(PACKAGE_SCHEME):
-        return ModelSource(str(_find_in_package(name)), {})
-    if Path(name).is_dir():
-        return ModelSource(name, {"trust_remote_code": model.trust_remote_code})
-    if name.count("/") > 1 or name.startswith((".", "/", "~")):
-        raise ModelError(f"model.name_or_path: there is no folder {name}")
-    cached = isinstance(try_to_load_from_cache(name, "config.json", revision=model.revision), str)
-    if is_hub_reachable():
-        return ModelSource(name, options)
-    if cached:
-        return ModelSource(name, {**options, "local_files_only": True})
-    raise HubError(
-        f"model.name_or_path: {name} is no folder here, and the hub cannot be reached; name a "
-        "downloaded folder, package:MODULE/FOLDER, or set HF_HOME to a cache that holds it"
-    )
-
-
-def _find_in_package(name: str) -> Path:
-    """package:MODULE/FOLDER -> the folder, found without importing the module."""
-    module, _, folder = name.removeprefix(PACKAGE_SCHEME).partition("/")
-    spec = importlib.util.find_spec(module) if module.isidentifier() else None
-    if spec is None or not spec.submodule_search_locations:
-        raise ModelError(
-            f"model.name_or_path: {name} needs the Python package {module}, which is not installed"
-            " (the quickstart's model comes with `pip install 'qarank[demo]'`)"
-        )
-    path = Path(spec.submodule_search_locations[0]) / folder
-    if not (path / "config.json").is_file():
-        raise ModelError(f"model.name_or_path: package {module} holds no model in {folder!r}")
-    return path
 
 
 def load_config(source: ModelSource, model: ModelConfig) -> PretrainedConfig:
@@ -94,7 +36,8 @@ def load_config(source: ModelSource, model: ModelConfig) -> PretrainedConfig:
 def set_dropout(config: PretrainedConfig, dropout: float) -> None:
     """Set every dropout probability of a configuration, whatever the architecture calls it."""
     for key, value in config.to_dict().items():
-        if "dropout" in key and isinstance(value, int | float) and not isinstance(value, bool):
+        is_named = "dropout" in key or key.endswith("pdrop")  # pdrop: GPT-2's word
+        if is_named and isinstance(value, int | float) and not isinstance(value, bool):
             setattr(config, key, dropout)
 
 
@@ -149,7 +92,7 @@ def require_head(model: nn.Module) -> None:
 def _open(factory: Any, source: ModelSource, **more: Any) -> Any:
     try:
         return factory.from_pretrained(source.location, **source.options, **more)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{source.location} cannot be opened: {reason}") from error
 

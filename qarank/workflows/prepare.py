@@ -14,7 +14,8 @@ from qarank.workflows.data import (
     load_train_part,
     load_validation_part,
 )
-from qarank.workflows.model import ModelSource, find_model, load_config, load_tokenizer
+from qarank.workflows.model import load_config, load_tokenizer
+from qarank.workflows.model_source import ModelSource, find_model
 from qarank.workflows.preflight import Plan, plan_run
 
 

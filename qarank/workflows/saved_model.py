@@ -18,13 +18,12 @@ from qarank.errors import CheckpointError
 from qarank.workflows.adapt import autocast_for, cast_frozen
 from qarank.workflows.model import (
     HEAD,
-    ModelSource,
-    find_model,
     load_base_model,
     load_config,
     load_tokenizer,
     quiet_transformers,
 )
+from qarank.workflows.model_source import ModelSource, find_model
 from qarank.workflows.scoring import Reader
 
 
