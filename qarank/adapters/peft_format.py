@@ -99,6 +99,7 @@ def load_plain_lora(
 
     def build(path: str, linear: nn.Linear) -> AdaptedLinear:
         update = updates[path]
+        _check_shapes(path, update, linear)
         layer = LoRALinear(linear, r=update.lora_A.shape[0], alpha=update.alpha)
         layer.lora_A.data.copy_(update.lora_A)
         layer.lora_B.data.copy_(update.lora_B)
@@ -117,6 +118,14 @@ def _read_update(path: str, folder: AdapterFolder) -> PlainLoRA:
         raise AdapterError(f"adapter_model.safetensors lacks {error.args[0]}") from error
     alpha = folder.config.get("alpha_pattern", {}).get(path, folder.config["lora_alpha"])
     return PlainLoRA(lora_A.float(), lora_B.float(), float(alpha))
+
+
+def _check_shapes(path: str, update: PlainLoRA, linear: nn.Linear) -> None:
+    r = update.lora_A.shape[0]
+    needed = [(r, linear.in_features), (linear.out_features, r)]
+    found = [tuple(update.lora_A.shape), tuple(update.lora_B.shape)]
+    if found != needed:
+        raise AdapterError(f"the adapter of {path} has shapes {found}; the model needs {needed}")
 
 
 def _load_head(model: nn.Module, tensors: Mapping[str, Tensor], head: Sequence[str]) -> None:

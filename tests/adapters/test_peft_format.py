@@ -1,0 +1,171 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from qarank.adapters.layer import AdaptedLinear
+from qarank.adapters.lora import LoRALinear
+from qarank.adapters.peft_format import PREFIX, AdapterFolder, export_plain_lora, load_plain_lora
+from qarank.adapters.svd import SVDLinear
+from qarank.errors import AdapterError
+
+HEAD = "qa_outputs"
+KINDS = pytest.mark.parametrize("kind", [LoRALinear, SVDLinear])
+
+
+def export(reader: Any) -> AdapterFolder:
+    head = {name: p for name, p in reader.model.named_parameters() if name.startswith(f"{HEAD}.")}
+    return export_plain_lora(
+        reader.layers, head, head_modules=[HEAD], base_model="some/base", revision="v1"
+    )
+
+
+@pytest.fixture
+def exported(train_reader: Callable[..., Any]) -> tuple[Any, AdapterFolder]:
+    reader = train_reader(SVDLinear)
+    return reader, export(reader)
+
+
+@KINDS
+def test_a_fresh_base_with_the_export_gives_the_same_logits(
+    kind: type[AdaptedLinear], train_reader: Callable[..., Any]
+) -> None:
+    reader = train_reader(kind)
+    model = reader.build_base()
+    layers = load_plain_lora(model, export(reader), head=[HEAD])
+    kept = {path: layer.rank for path, layer in reader.layers.items() if layer.rank}
+    assert {path: layer.rank for path, layer in layers.items()} == kept
+    torch.testing.assert_close(reader.logits(model), reader.logits(), atol=1e-6, rtol=1e-5)
+
+
+def test_what_was_loaded_exports_as_the_very_same_folder(
+    exported: tuple[Any, AdapterFolder],
+) -> None:
+    reader, folder = exported
+    model = reader.build_base()
+    layers = load_plain_lora(model, folder, head=[HEAD])
+    again = export(replace(reader, model=model, layers=layers))
+    assert again.config == folder.config
+    assert again.tensors.keys() == folder.tensors.keys()
+    assert all(torch.equal(again.tensors[name], folder.tensors[name]) for name in again.tensors)
+
+
+def test_a_loaded_adapter_can_train_on(exported: tuple[Any, AdapterFolder]) -> None:
+    reader, folder = exported
+    model = reader.build_base()
+    layers = load_plain_lora(model, folder, head=[HEAD])
+    trains = {name for name, p in model.named_parameters() if p.requires_grad}
+    factors = {f"{path}.{factor}" for path in layers for factor in ("lora_A", "lora_B")}
+    assert trains == factors | {f"{HEAD}.weight", f"{HEAD}.bias"}
+
+
+def test_the_config_names_full_paths_ranks_and_scales(exported: tuple[Any, AdapterFolder]) -> None:
+    reader, folder = exported
+    config = json.loads(json.dumps(folder.config))
+    kept = {path: layer.rank for path, layer in reader.layers.items() if layer.rank}
+    assert len(kept) < len(reader.layers)  # a matrix of rank 0 is left out
+    assert config["target_modules"] == list(kept) and config["rank_pattern"] == kept
+    assert config["alpha_pattern"] == {path: 12 * rank / 4 for path, rank in kept.items()}
+    assert config["modules_to_save"] == [HEAD]
+    assert config["peft_type"] == "LORA" and config["task_type"] is None
+    assert (config["base_model_name_or_path"], config["revision"]) == ("some/base", "v1")
+    assert config["r"] == max(kept.values()) and config["bias"] == "none"
+
+
+def test_the_tensors_have_pefts_names_and_shapes(exported: tuple[Any, AdapterFolder]) -> None:
+    reader, folder = exported
+    shapes = {f"{PREFIX}{HEAD}.weight": (2, 16), f"{PREFIX}{HEAD}.bias": (2,)}
+    for path, layer in reader.layers.items():
+        if layer.rank:
+            shapes[f"{PREFIX}{path}.lora_A.weight"] = (layer.rank, layer.in_features)
+            shapes[f"{PREFIX}{path}.lora_B.weight"] = (layer.out_features, layer.rank)
+    assert {name: tuple(tensor.shape) for name, tensor in folder.tensors.items()} == shapes
+    for tensor in folder.tensors.values():
+        assert tensor.dtype == torch.float32 and tensor.is_contiguous()
+        assert not tensor.requires_grad
+
+
+def test_e_is_folded_into_a_and_b_is_as_it_was(exported: tuple[Any, AdapterFolder]) -> None:
+    reader, folder = exported
+    for path, layer in reader.layers.items():
+        if layer.rank:
+            kept = layer.rank_mask
+            A, B = (folder.tensors[f"{PREFIX}{path}.lora_{x}.weight"] for x in "AB")
+            assert torch.equal(A, (layer.lora_E * layer.lora_A)[kept])
+            assert torch.equal(B, layer.lora_B[:, kept])
+
+
+def test_an_export_is_a_copy_that_later_steps_do_not_change(
+    exported: tuple[Any, AdapterFolder],
+) -> None:
+    reader, folder = exported
+    before = {name: tensor.clone() for name, tensor in folder.tensors.items()}
+    with torch.no_grad():
+        for parameter in reader.model.parameters():
+            parameter.add_(1.0)
+    assert all(torch.equal(folder.tensors[name], before[name]) for name in before)
+
+
+def test_all_matrices_at_rank_zero_leave_the_head_alone(
+    exported: tuple[Any, AdapterFolder],
+) -> None:
+    reader, _ = exported
+    for layer in reader.layers.values():
+        layer.keep_triplets(torch.zeros(layer.r, dtype=torch.bool))
+    folder = export(reader)
+    assert set(folder.tensors) == {f"{PREFIX}{HEAD}.weight", f"{PREFIX}{HEAD}.bias"}
+    model = reader.build_base()
+    assert load_plain_lora(model, folder, head=[HEAD]) == {}
+    assert torch.equal(reader.logits(model), reader.logits())
+
+
+def test_another_kind_of_adapter_is_refused_by_name(exported: tuple[Any, AdapterFolder]) -> None:
+    reader, folder = exported
+    other = replace(folder, config=folder.config | {"peft_type": "ADALORA"})
+    with pytest.raises(AdapterError, match="peft_type is 'ADALORA'; LORA is read"):
+        load_plain_lora(reader.build_base(), other, head=[HEAD])
+
+
+def test_a_module_the_model_lacks_is_named(exported: tuple[Any, AdapterFolder]) -> None:
+    _, folder = exported
+    path = folder.config["target_modules"][0]
+    with pytest.raises(AdapterError, match=f"^the adapter has {path}, the model has no such"):
+        load_plain_lora(nn.Sequential(nn.Linear(2, 2)), folder, head=[])
+
+
+@pytest.mark.parametrize("factor", ["lora_A", "lora_B"])
+def test_a_missing_tensor_is_named(factor: str, exported: tuple[Any, AdapterFolder]) -> None:
+    reader, folder = exported
+    name = f"{PREFIX}{folder.config['target_modules'][0]}.{factor}.weight"
+    del folder.tensors[name]
+    with pytest.raises(AdapterError, match=f"^adapter_model.safetensors lacks {name}$"):
+        load_plain_lora(reader.build_base(), folder, head=[HEAD])
+
+
+@pytest.mark.parametrize(("factor", "shape"), [("lora_A", (2, 1)), ("lora_B", (16, 9))])
+def test_factors_of_another_models_size_are_refused_with_both_shapes(
+    factor: str, shape: tuple[int, int], exported: tuple[Any, AdapterFolder]
+) -> None:
+    reader, folder = exported
+    path = folder.config["target_modules"][0]
+    folder.tensors[f"{PREFIX}{path}.{factor}.weight"] = torch.ones(shape)
+    with pytest.raises(
+        AdapterError, match=f"^the adapter of {path} has shapes .*; the model needs"
+    ):
+        load_plain_lora(reader.build_base(), folder, head=[HEAD])
+
+
+@pytest.mark.parametrize("wrong", [None, torch.ones(3, 16)])
+def test_a_head_that_is_missing_or_does_not_fit_is_named(
+    wrong: torch.Tensor | None, exported: tuple[Any, AdapterFolder]
+) -> None:
+    reader, folder = exported
+    del folder.tensors[f"{PREFIX}{HEAD}.weight"]
+    if wrong is not None:
+        folder.tensors[f"{PREFIX}{HEAD}.weight"] = wrong
+    with pytest.raises(AdapterError, match="has no qa_outputs.weight that fits$"):
+        load_plain_lora(reader.build_base(), folder, head=[HEAD])
