@@ -1,0 +1,107 @@
+"""A finished run for the tests that only read it, and what tests do to a run's files."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qarank.config.schema import Recipe
+from qarank.workflows.train import TrainOptions, run_path, train_recipe
+
+PRUNED = {  # 8 triplets for 12 matrices: some end at rank 0
+    "type": "adalora",
+    "target_total": 8,
+    "tinit": 2,
+    "tfinal": 4,
+    "delta_t": 2,
+}
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that came to its end: its recipe, what train_recipe returned, its folder."""
+
+    recipe: Recipe
+    run: dict[str, Any]
+    folder: Path
+
+    @property
+    def last_checkpoint(self) -> Path:
+        return self.folder / "checkpoints" / str(self.run["result"]["checkpoint"])
+
+
+_shared: list[FinishedRun] = []
+
+
+@pytest.fixture
+def train_tiny(tiny_recipe: Callable[..., Recipe]) -> Callable[..., FinishedRun]:
+    """Runs a tiny recipe to its end; keyword arguments replace whole sections."""
+
+    def train(**sections: Any) -> FinishedRun:
+        recipe = tiny_recipe(**sections)
+        run = train_recipe(recipe, TrainOptions(overwrite=True, show_progress=False))
+        return FinishedRun(recipe, run, run_path(recipe))
+
+    return train
+
+
+@pytest.fixture
+def pruned_run(train_tiny: Callable[..., FinishedRun]) -> FinishedRun:
+    """svd + adalora, evaluated every 4 of 12 steps. Made once: read it, do not write to it."""
+    if not _shared:
+        _shared.append(train_tiny(allocator=PRUNED, eval={"every": 4}))
+    return _shared[0]
+
+
+@pytest.fixture
+def own_run(pruned_run: FinishedRun, tmp_path: Path) -> FinishedRun:
+    """A copy of pruned_run, to be damaged at will."""
+    folder = tmp_path / "copied_run"
+    shutil.copytree(pruned_run.folder, folder)
+    return FinishedRun(pruned_run.recipe, pruned_run.run, folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_deberta_dir(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random two-layer DeBERTa-v2 laid out as v3, with the tiny BERT's tokenizer."""
+    import torch
+    from transformers import AutoTokenizer, DebertaV2Config, DebertaV2ForQuestionAnswering
+
+    folder = tmp_path_factory.mktemp("tiny_deberta")
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model_dir)
+    tokenizer.save_pretrained(folder)
+    config = DebertaV2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=48,
+        type_vocab_size=0,
+        max_position_embeddings=256,
+        relative_attention=True,
+        position_buckets=16,
+        pos_att_type=["p2c", "c2p"],
+        norm_rel_ebd="layer_norm",
+        share_att_key=True,
+        position_biased_input=False,
+    )
+    torch.manual_seed(0)
+    DebertaV2ForQuestionAnswering(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def read_events() -> Callable[[Path], dict[str, dict[int, float]]]:
+    """Reads a TensorBoard folder: tag -> step -> value."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def read(folder: Path) -> dict[str, dict[int, float]]:
+        events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+        events.Reload()
+        tags = events.Tags()["scalars"]
+        return {tag: {e.step: e.value for e in events.Scalars(tag)} for tag in tags}
+
+    return read

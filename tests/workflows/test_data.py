@@ -1,0 +1,99 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from qarank.config.schema import DataConfig, Recipe
+from qarank.squad.sample import almanac
+from qarank.workflows.data import (
+    allows_no_answer,
+    features_cache_dir,
+    label_data,
+    load_evaluation_part,
+    load_train_part,
+    load_validation_part,
+)
+
+
+@pytest.fixture
+def tokenizer(tiny_model_dir: Path) -> PreTrainedTokenizerBase:
+    """The tiny model's."""
+    return AutoTokenizer.from_pretrained(tiny_model_dir)
+
+
+@pytest.mark.parametrize(
+    ("source", "split", "label"),
+    [
+        ("data/squad_v2_eval.json.gz", "validation", "squad_v2_eval"),
+        ("/a.b/dev-v2.0.json", "validation", "dev-v2.0"),
+        (["first.json", "second.json"], "train", "first"),
+        ("sample:almanac", "train", "almanac-train"),
+        ("squad_v2", "validation", "squad_v2-validation"),
+        ("somebody/their_squad", "dev", "somebody_their_squad-dev"),
+    ],
+)
+def test_a_label_can_be_a_folders_name(source: str | list[str], split: str, label: str) -> None:
+    assert label_data(source, split) == label
+
+
+def test_features_are_kept_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QARANK_CACHE", "/mine")
+    assert features_cache_dir() == Path("/mine/features")
+    monkeypatch.delenv("QARANK_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert features_cache_dir() == Path("/cache/qarank/features")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert features_cache_dir() == Path.home() / ".cache" / "qarank" / "features"
+
+
+@pytest.mark.parametrize(
+    ("said", "is_impossible", "allowed"),
+    [("auto", True, True), ("auto", False, False), (True, False, True), (False, True, False)],
+)
+def test_no_answer_is_allowed_as_said_or_as_the_data_shows(
+    said: bool, is_impossible: bool, allowed: bool
+) -> None:
+    data = DataConfig.model_validate({"source": "x", "version_2_with_negative": said})
+    shown = [e for e in almanac("validation") if e.is_impossible == is_impossible][:2]
+    assert allows_no_answer(data, [], shown) == allowed
+
+
+def test_training_examples_are_a_random_share_and_evaluation_takes_the_first(
+    tiny_recipe: Callable[..., Recipe], tokenizer: PreTrainedTokenizerBase
+) -> None:
+    recipe = tiny_recipe()
+    train = load_train_part(recipe, tokenizer)
+    validation = load_validation_part(recipe, tokenizer)
+    assert validation is not None
+    assert len(train.examples) == 64
+    assert train.examples != almanac("train")[:64]
+    assert validation.examples == almanac("validation")[:24]
+    assert (train.label, validation.label) == ("almanac-train", "almanac-validation")
+
+
+def test_features_are_built_once(
+    tiny_recipe: Callable[..., Recipe],
+    tokenizer: PreTrainedTokenizerBase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QARANK_CACHE", str(tmp_path / "fresh"))
+    first = load_train_part(tiny_recipe(), tokenizer)
+    again = load_train_part(tiny_recipe(), tokenizer)
+    assert (first.was_cached, again.was_cached) == (False, True)
+    assert (first.table.input_ids == again.table.input_ids).all()
+
+
+def test_without_evaluation_data_there_is_no_part(
+    tiny_recipe: Callable[..., Recipe], tokenizer: PreTrainedTokenizerBase
+) -> None:
+    assert load_validation_part(tiny_recipe(data={"train": "x.json"}), tokenizer) is None
+
+
+def test_evaluation_data_may_come_from_elsewhere(
+    tiny_recipe: Callable[..., Recipe], tokenizer: PreTrainedTokenizerBase
+) -> None:
+    recipe = tiny_recipe()
+    part = load_evaluation_part("sample:almanac", "train", recipe=recipe, tokenizer=tokenizer)
+    assert part.examples == almanac("train")[:24]

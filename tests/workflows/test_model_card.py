@@ -1,0 +1,69 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from qarank.config.schema import Recipe
+from qarank.workflows.model_card import render_model_card
+
+FACTS = {"global_step": 12, "metrics": {"exact": 70.123, "f1": 75.5, "total": 24}}
+NO_ALLOCATOR = {"type": "none"}
+
+
+def front_matter(card: str) -> dict[str, Any]:
+    _, front, _ = card.split("---\n", 2)
+    return dict(yaml.safe_load(front))
+
+
+def test_a_card_says_what_it_is_how_it_scores_and_what_rank_it_kept(
+    tiny_recipe: Callable[..., Recipe],
+) -> None:
+    recipe = tiny_recipe()
+    card = render_model_card(recipe, ranks={"a.query": 3, "a.key": 0}, facts=FACTS)
+    assert "after 12 optimizer steps. Trained with qarank, seed 1." in card
+    assert "svd adapters of r 4, alpha 8, pruned by AdaLoRA's allocator" in card
+    assert "| exact | 70.12 |\n| f1 | 75.50 |" in card
+    assert "total" not in card  # a count is no figure
+    assert "Ranks kept: 3 over 2 matrices." in card
+    assert "| `a.key` | 0 |" in card
+
+
+def test_the_hub_reads_the_front_matter(tiny_recipe: Callable[..., Recipe]) -> None:
+    recipe = tiny_recipe()
+    front = front_matter(render_model_card(recipe, ranks={"a.query": 3}, facts=FACTS))
+    assert front["base_model"] == recipe.model.name_or_path
+    assert front["library_name"] == "peft"
+    assert front["pipeline_tag"] == "question-answering"
+    assert "lora" in front["tags"]
+
+
+@pytest.mark.parametrize(
+    ("adapter", "said"),
+    [
+        ({"type": "none", "full": True}, "full fine-tuning"),
+        ({"type": "none"}, "head only"),
+    ],
+)
+def test_a_full_model_is_no_peft_adapter(
+    adapter: dict[str, Any], said: str, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    recipe = tiny_recipe(adapter=adapter, allocator=NO_ALLOCATOR)
+    card = render_model_card(recipe, ranks={}, facts=FACTS)
+    assert said in card
+    assert front_matter(card)["library_name"] == "transformers"
+    assert "Ranks kept" not in card
+
+
+def test_a_run_without_an_allocator_is_not_called_pruned(
+    tiny_recipe: Callable[..., Recipe],
+) -> None:
+    recipe = tiny_recipe(allocator=NO_ALLOCATOR)
+    assert "pruned" not in render_model_card(recipe, ranks={"a.query": 4}, facts=FACTS)
+
+
+def test_a_card_before_any_evaluation_has_no_table_of_figures(
+    tiny_recipe: Callable[..., Recipe],
+) -> None:
+    facts = {"global_step": 2, "metrics": {}}
+    assert "| figure |" not in render_model_card(tiny_recipe(), ranks={}, facts=facts)
