@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from qarank.adapters.layer import AdaptedLinear
-from qarank.errors import AllocationError
+from qarank.errors import AllocationError, NonFiniteError
 from qarank.ranks.importance import ImportanceTracker
 from qarank.ranks.schedule import BudgetSchedule
 
@@ -60,12 +60,13 @@ def select_triplets(scores: Tensor, budget: int) -> Selection:
         budget: triplets to keep, 0..total.
 
     Raises:
-        AllocationError: the budget is out of range, or a score is not finite.
+        AllocationError: the budget is out of range.
+        NonFiniteError: a score is not finite.
     """
     if not 0 <= budget <= scores.numel():
         raise AllocationError(f"budget is {budget}; the matrices hold {scores.numel()} triplets")
     if not bool(torch.isfinite(scores).all()):
-        raise AllocationError("a triplet's score is not finite: no pattern can be chosen")
+        raise NonFiniteError("a triplet's score is not finite: no rank pattern can be chosen")
     order = scores.argsort(descending=True, stable=True)  # stable: ties go to the earlier triplet
     keep = torch.zeros_like(scores, dtype=torch.bool).index_fill_(0, order[:budget], True)
     cut = order[budget:]

@@ -5,7 +5,7 @@ Source: arXiv:2303.10512, section 3.2, equations 8 to 11; the four tokens are `-
 the authors' first code.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,12 +14,13 @@ from torch import Tensor
 from qarank.adapters.layer import AdaptedLinear
 from qarank.errors import AllocationError
 
-CHOICES: tuple[tuple[str, ...], ...] = (
+TRIPLET_CHOICES: tuple[tuple[str, ...], ...] = (
     ("iptAB", "magAB"),
     ("iptE", "magE"),
     ("sumAB", "prodAB"),
     ("sumE", "prodE", "onlyE"),
 )
+DOUBLET_CHOICES = (TRIPLET_CHOICES[0], TRIPLET_CHOICES[2])
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,14 @@ class TripletMetric:
             AllocationError: not two or four known tokens in their order.
         """
         tokens = [token.strip() for token in metric.split(",")]
-        choices = CHOICES if len(tokens) == 4 else (CHOICES[0], CHOICES[2])
-        pairs = list(zip(tokens, choices, strict=False))
-        if len(tokens) != len(choices) or any(token not in allowed for token, allowed in pairs):
-            allowed_text = ",".join("|".join(allowed) for allowed in choices)
-            raise AllocationError(f"allocator.metric is {metric!r}; {allowed_text} is allowed")
+        if not any(_fits(tokens, choices) for choices in (TRIPLET_CHOICES, DOUBLET_CHOICES)):
+            for_svd, for_frd = (
+                ",".join("|".join(allowed) for allowed in choices)
+                for choices in (TRIPLET_CHOICES, DOUBLET_CHOICES)
+            )
+            raise AllocationError(
+                f"allocator.metric is {metric!r}; {for_svd} (svd) or {for_frd} (frd) is allowed"
+            )
         ab_join = tokens[-1] if len(tokens) == 2 else tokens[2]
         return cls(
             ab_sensitivity=tokens[0] == "iptAB",
@@ -70,6 +74,9 @@ class ImportanceTracker:
         metric: how entries become triplets.
         beta1: smoothing of the sensitivity, 0 <= beta1 < 1.
         beta2: smoothing of the uncertainty, 0 <= beta2 < 1; 0 scores by the sensitivity alone.
+
+    Raises:
+        AllocationError: the metric scores E and the adapters have none, or the other way round.
     """
 
     def __init__(
@@ -80,6 +87,10 @@ class ImportanceTracker:
         beta1: float,
         beta2: float,
     ) -> None:
+        for path, layer in layers.items():
+            if (layer.lora_E is None) != (metric.e_join is None):
+                needed = "no E tokens" if layer.lora_E is None else "E tokens"
+                raise AllocationError(f"allocator.metric: the adapter of {path} takes {needed}")
         self.layers = layers
         self.metric, self.beta1, self.beta2 = metric, beta1, beta2
         self._parameters = [p for layer in layers.values() for p in layer.low_rank_parameters()]
@@ -143,6 +154,12 @@ class ImportanceTracker:
         if not self.metric.e_sensitivity:
             element_E = layer.lora_E.double().abs().flatten()
         return _join_scores(joined, element_E, self.metric.e_join)
+
+
+def _fits(tokens: Sequence[str], choices: Sequence[Sequence[str]]) -> bool:
+    return len(tokens) == len(choices) and all(
+        token in allowed for token, allowed in zip(tokens, choices, strict=True)
+    )
 
 
 def _grad(parameter: torch.nn.Parameter) -> Tensor:
