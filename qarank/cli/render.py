@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 def print_json(document: Any) -> None:
@@ -18,21 +19,23 @@ def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, note: str = ""
 ) -> None:
     """A table whose first column is text and whose others are numbers, set right."""
-    table = Table(title=title, title_justify="left", caption=note or None, caption_justify="left")
+    table = Table(
+        title=Text(title), title_justify="left", caption=note or None, caption_justify="left"
+    )
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(format_value(value) for value in row))
+        table.add_row(*(Text(format_value(value)) for value in row))
     Console(soft_wrap=False).print(table)
 
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     """Two columns: what, and its value."""
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = Table(title=Text(title), title_justify="left", show_header=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(name, format_value(value))
+        table.add_row(name, Text(format_value(value)))
     Console().print(table)
 
 

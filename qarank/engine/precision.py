@@ -18,10 +18,11 @@ def resolve_precision(asked: str, device: torch.device) -> Precision:
     """
     if asked == "auto":
         return "bf16" if has_fast_bf16(device) else "fp32"
+    if asked not in DTYPES:
+        raise RecipeError(f"precision is {asked}; {', '.join(DTYPES)} or auto is allowed")
     if asked == "fp16" and device.type != "cuda":
         raise RecipeError("train.precision is fp16, which needs a GPU; fp32, bf16 or auto works")
-    assert asked in DTYPES
-    return asked  # type: ignore[return-value]  # narrowed by the assertion
+    return asked  # type: ignore[return-value]  # a key of DTYPES
 
 
 def has_fast_bf16(device: torch.device) -> bool:

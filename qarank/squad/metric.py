@@ -9,20 +9,17 @@ Source: rajpurkar/SQuAD-explorer, evaluate-v2.0.py and evaluate-v1.1.py. Differs
 are missing evaluate-v2.0.py stops at HasAns and NoAns; here each covers what was predicted.
 """
 
-import gzip
-import json
 import re
 import string
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from qarank.errors import DataError
+from qarank.squad.text_file import parse_json, read_bytes
 
 _DROP_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_GZIP_MAGIC = b"\x1f\x8b"
 
 Gold = Mapping[str, Sequence[str]]
 
@@ -231,13 +228,7 @@ def _require_overlap(gold: Gold, predictions: Mapping[str, str]) -> None:
 
 
 def _read_object(path: Path, allowed: str) -> dict[str, object]:
-    try:
-        raw = path.read_bytes()
-        found = json.loads(gzip.decompress(raw) if raw.startswith(_GZIP_MAGIC) else raw)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON ({error}); allowed is {allowed}") from error
+    found = parse_json(read_bytes(path), str(path))
     if not isinstance(found, dict):
         raise DataError(f"{path} holds {_describe(found)}; allowed is {allowed}")
     return found

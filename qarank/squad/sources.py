@@ -9,7 +9,8 @@ from qarank.errors import DataError
 from qarank.squad.examples import Example
 from qarank.squad.hub_dataset import read_hub_dataset, require_hub_dataset
 from qarank.squad.sample import almanac
-from qarank.squad.squad_json import read_squad_file, require_file
+from qarank.squad.squad_json import read_squad_file
+from qarank.squad.text_file import require_file
 
 SAMPLE_PREFIX = "sample:"
 SAMPLES: Mapping[str, Callable[..., list[Example]]] = {"almanac": almanac}

@@ -3,9 +3,6 @@
 Source: the files of rajpurkar/SQuAD-explorer, v1.1 (no is_impossible) and v2.0.
 """
 
-import gzip
-import json
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +10,8 @@ from typing import Any
 from qarank.errors import DataError
 from qarank.squad.examples import Example
 from qarank.squad.questions import describe, read_field, read_question, read_text
+from qarank.squad.text_file import parse_json, read_bytes
 
-GZIP_MAGIC = b"\x1f\x8b"
 ACCEPTED = (
     'SQuAD\'s {"data": [{"paragraphs": [{"context", "qas": [{"id", "question", "answers"}]}]}]}'
 )
@@ -26,7 +23,10 @@ def read_squad_file(path: Path) -> list[tuple[str, Example]]:
     Raises:
         DataError: the file cannot be read, is not JSON or not SQuAD, or one of its rows is wrong.
     """
-    document = _parse(_read_bytes(path), path)
+    content = read_bytes(path)
+    if not content.strip():
+        raise DataError(f"{path} is empty; accepted is {ACCEPTED}")
+    document = parse_json(content, str(path))
     articles = document.get("data") if isinstance(document, dict) else None
     if not isinstance(articles, list):
         found = describe(document if articles is None else articles)
@@ -54,39 +54,3 @@ def _walk_paragraph(paragraph: object, title: str, at: str) -> Iterator[tuple[st
     for number, row in enumerate(read_field(paragraph, "qas", list, at)):
         where = f"{at}.qas[{number}]"
         yield where, read_question(row, title=title, context=context, where=where)
-
-
-def require_file(path: Path) -> None:
-    """Refuse a path that is no file."""
-    if not path.exists():
-        raise DataError(f"{path} does not exist")
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; name the .json or .json.gz file in it")
-
-
-def _read_bytes(path: Path) -> bytes:
-    require_file(path)
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
-    except EOFError as error:
-        raise DataError(f"{path} is cut short: its gzip stream has no end") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path} is damaged gzip ({error})") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
-
-
-def _parse(content: bytes, path: Path) -> Any:
-    if not content.strip():
-        raise DataError(f"{path} is empty; accepted is {ACCEPTED}")
-    try:
-        return json.loads(content)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path} is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not JSON: no UTF-8 at byte {error.start}") from error
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, endless nests
-        raise DataError(f"{path} is not JSON that can be read ({error})") from error

@@ -17,10 +17,7 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         DataError: there is no such file, it cannot be read, or its gzip is damaged.
     """
-    if not path.exists():
-        raise DataError(f"{path} does not exist")
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; name the file in it")
+    require_file(path)
     try:
         content = path.read_bytes()
         return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
@@ -30,6 +27,14 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"{path} is damaged gzip ({error})") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
+
+
+def require_file(path: Path) -> None:
+    """Refuse a path that is no file."""
+    if not path.exists():
+        raise DataError(f"{path} does not exist")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name the file in it")
 
 
 def decode_text(content: bytes, where: str) -> str:

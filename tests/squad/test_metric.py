@@ -159,8 +159,8 @@ def test_files_are_read_packed_or_not(tmp_path: Path, pack: Callable[[bytes], by
         (b'{"a": {"answer": "x"}}', "'a' has an object; allowed"),
         (b'{"a": true}', "'a' has a bool; allowed"),
         (b'{"a": ', "is not JSON"),
-        (b"\xff\xfe\xfa", "is not JSON"),
-        (gzip.compress(b"{}")[:9], "cannot be read"),
+        (b"\xff\xfe\xfa", "is no UTF-8 text"),
+        (gzip.compress(b"{}")[:9], "is cut short"),
     ],
 )
 @pytest.mark.parametrize("read", [read_predictions, read_na_prob])
@@ -189,5 +189,5 @@ def test_numbers_are_no_answers_and_text_is_no_probability(tmp_path: Path) -> No
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nothing\.json cannot be read"):
+    with pytest.raises(DataError, match=r"nothing\.json does not exist"):
         read_predictions(tmp_path / "nothing.json")

@@ -65,7 +65,7 @@ def test_questions_come_in_file_order_with_their_places(tmp_path: Path) -> None:
         (b'{"data": [\n  1,\n  oops]}', " is not JSON: Expecting value at line 3 column 3"),
         (b"id,question\n1,who", " is not JSON: Expecting value at line 1 column 1"),
         (b'{"a": 1}\n{"a": 2}', " is not JSON: Extra data at line 2 column 1"),
-        (b'{"a": "\xff"}', " is not JSON: no UTF-8 at byte 7"),
+        (b'{"a": "\xff"}', " is no UTF-8 text: see byte 7"),
         (b"[" * 200_000, " is not JSON that can be read (maximum recursion depth"),
         (b"[" + b"9" * 5000 + b"]", " is not JSON that can be read (Exceeds the limit"),
     ],
@@ -129,7 +129,7 @@ def test_a_wrong_row_is_told_with_its_place(
 
 def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
     assert refuse(tmp_path / "none.json") == " does not exist"
-    assert refuse(tmp_path) == " is a folder; name the .json or .json.gz file in it"
+    assert refuse(tmp_path) == " is a folder; name the file in it"
 
 
 def test_a_truncated_gzip_is_told(tmp_path: Path) -> None:
