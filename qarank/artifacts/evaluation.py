@@ -27,4 +27,6 @@ def write_evaluation(
     write_text(folder / NBEST, json.dumps(dict(nbest), ensure_ascii=False) + "\n")
     if null_odds:
         write_json(folder / NULL_ODDS, dict(null_odds))
+    else:
+        (folder / NULL_ODDS).unlink(missing_ok=True)  # of an evaluation before this one
     write_json(folder / METRICS, dict(metrics))

@@ -1,0 +1,246 @@
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from qarank.artifacts import run_dir as run_dir_module
+from qarank.artifacts.run_dir import (
+    OWN_NAMES,
+    RunDir,
+    best_checkpoint,
+    check_claimable,
+    claim_run_dir,
+    find_checkpoint,
+    open_run_dir,
+)
+from qarank.errors import CheckpointError, RunDirError
+
+HOLD = """
+import sys
+from pathlib import Path
+from qarank.artifacts.run_dir import RunDir
+with RunDir(Path(sys.argv[1])).lock():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def held_by_another_process(path: Path) -> Iterator[None]:
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield
+        process.communicate()  # end of its input: it lets go and ends
+
+
+def make_run(path: Path, state: str = "finished", *, steps: tuple[int, ...] = (6, 12)) -> RunDir:
+    """A run folder with one of each of its files."""
+    run_dir = claim_run_dir(path, overwrite=False)
+    run_dir.write_run({"state": state})
+    for name in ("recipe.yaml", "metrics.jsonl", "ranks.jsonl"):
+        (path / name).write_text(name)
+    for folder in (run_dir.tensorboard_dir, run_dir.eval_dir("step_000012", "validation")):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("x")
+    for step in steps:
+        run_dir.checkpoint_dir(step).mkdir(parents=True)
+    return run_dir
+
+
+def names_in(path: Path) -> set[str]:
+    return {entry.name for entry in path.iterdir() if entry.name != ".lock"}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_free_or_empty_folder_is_taken(tmp_path: Path, overwrite: bool) -> None:
+    for path in (tmp_path / "runs" / "new", tmp_path / "empty"):
+        if path.name == "empty":
+            path.mkdir()
+            (path / ".lock").touch()  # left by a run that was stopped before its first file
+        assert claim_run_dir(path, overwrite=overwrite) == RunDir(path)
+        assert names_in(path) == set()
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [("finished", "a finished"), ("running", "an unfinished"), ("failed", "an unfinished")],
+)
+def test_a_run_is_not_replaced_without_overwrite(tmp_path: Path, state: str, told: str) -> None:
+    run_dir = make_run(tmp_path / "a", state)
+    before = names_in(run_dir.path)
+    for take in (claim_run_dir, check_claimable):
+        with pytest.raises(RunDirError, match=rf"a holds {told} run; --overwrite replaces it$"):
+            take(run_dir.path, overwrite=False)
+    assert names_in(run_dir.path) == before
+
+
+def test_overwrite_deletes_a_runs_own_names_and_keeps_a_users_file(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "a")
+    assert names_in(run_dir.path) == set(OWN_NAMES)
+    (run_dir.path / "notes.txt").write_text("mine")
+    (run_dir.path / "plots").mkdir()
+    check_claimable(run_dir.path, overwrite=True)
+    assert names_in(run_dir.path) == {*OWN_NAMES, "notes.txt", "plots"}, "a check touches nothing"
+    claim_run_dir(run_dir.path, overwrite=True)
+    assert names_in(run_dir.path) == {"notes.txt", "plots"}
+    assert (run_dir.path / "notes.txt").read_text() == "mine"
+
+
+def test_overwrite_unlinks_a_link_and_leaves_what_it_points_to(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "a", steps=())
+    elsewhere = tmp_path / "big_disk"
+    (elsewhere / "step_000001").mkdir(parents=True)
+    (run_dir.path / "checkpoints").symlink_to(elsewhere)
+    claim_run_dir(run_dir.path, overwrite=True)
+    assert names_in(run_dir.path) == set()
+    assert (elsewhere / "step_000001").is_dir()
+
+
+def test_overwrite_stopped_half_way_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = make_run(tmp_path / "a")
+    deleted: list[str] = []
+
+    def stop_at_the_third(entry: Path) -> None:
+        deleted.append(entry.name)
+        if len(deleted) == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_dir_module, "_delete", stop_at_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            claim_run_dir(run_dir.path, overwrite=True)
+    assert "run.json" not in deleted
+    assert names_in(claim_run_dir(run_dir.path, overwrite=True).path) == set()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_somebody_elses_folder_is_never_touched(tmp_path: Path, overwrite: bool) -> None:
+    for name in ("thesis.tex", "a.txt", "b.txt", "eval"):
+        (tmp_path / name).write_text("x")
+    told = r"holds files of somebody else \(a.txt, b.txt, eval, \.\.\.\); choose another name$"
+    with pytest.raises(RunDirError, match=told):
+        claim_run_dir(tmp_path, overwrite=overwrite)
+    assert names_in(tmp_path) == {"thesis.tex", "a.txt", "b.txt", "eval"}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_is_no_place_for_a_run(tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / "a").write_text("x")
+    with pytest.raises(RunDirError, match=r"a is a file; a run needs a folder of its own$"):
+        claim_run_dir(tmp_path / "a", overwrite=overwrite)
+    with pytest.raises(RunDirError, match=r"a/b cannot be made: Not a directory$"):
+        claim_run_dir(tmp_path / "a" / "b", overwrite=overwrite)
+
+
+def test_a_folder_that_another_process_writes_is_neither_locked_nor_emptied(
+    tmp_path: Path,
+) -> None:
+    run_dir = make_run(tmp_path / "a", "running")
+    told = r"a: another process is writing this run$"
+    with held_by_another_process(run_dir.path):
+        with pytest.raises(RunDirError, match=told), run_dir.lock():
+            pass
+        with pytest.raises(RunDirError, match=told):
+            claim_run_dir(run_dir.path, overwrite=True)
+        assert names_in(run_dir.path) == set(OWN_NAMES)
+    with run_dir.lock():  # free again
+        pass
+
+
+def test_the_lock_is_let_go_at_the_end_and_after_an_error(tmp_path: Path) -> None:
+    lock = RunDir(tmp_path).lock()  # somebody holds on to the object
+    with lock:
+        pass
+    with pytest.raises(KeyError), RunDir(tmp_path).lock():
+        raise KeyError("x")
+    with held_by_another_process(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("content", ["{", "[]", ""])
+def test_a_damaged_run_json_is_told_but_can_be_overwritten(tmp_path: Path, content: str) -> None:
+    run_dir = make_run(tmp_path / "a")
+    run_dir.run_path.write_text(content)
+    for read in (run_dir.read_run, lambda: find_checkpoint(run_dir.path)):
+        with pytest.raises(RunDirError, match=r"a/run\.json cannot be read: "):
+            read()
+    assert names_in(claim_run_dir(run_dir.path, overwrite=True).path) == set()
+
+
+def test_what_is_written_of_a_run_reads_back(tmp_path: Path) -> None:
+    run_dir = RunDir(tmp_path)
+    assert run_dir.read_run() == {} and not run_dir.is_finished
+    run_dir.write_run({"state": "finished", "seed": 9})
+    assert run_dir.read_run() == {"state": "finished", "seed": 9} and run_dir.is_finished
+
+
+def test_only_a_folder_with_run_json_opens_as_a_run(tmp_path: Path) -> None:
+    with pytest.raises(RunDirError, match=r"gone is not a run: no such folder$"):
+        open_run_dir(tmp_path / "gone")
+    with pytest.raises(RunDirError, match=r"is not a run: no run\.json in it$"):
+        open_run_dir(tmp_path)
+    assert open_run_dir(make_run(tmp_path / "a").path) == RunDir(tmp_path / "a")
+
+
+def test_checkpoints_come_oldest_first_past_a_million_steps_and_whole(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "a", steps=(12, 1_000_000, 999_999, 6))
+    (run_dir.path / "checkpoints" / ".step_000018.part").mkdir()
+    names = [folder.name for folder in run_dir.checkpoints()]
+    assert names == ["step_000006", "step_000012", "step_999999", "step_1000000"]
+
+
+def test_a_running_run_means_its_newest_checkpoint(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "a", "running")
+    assert find_checkpoint(run_dir.path) == run_dir.checkpoint_dir(12)
+
+
+def test_a_finished_run_means_its_best_checkpoint(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "a")
+    run_dir.write_run({"state": "finished", "result": {"best_checkpoint": "step_000006"}})
+    assert find_checkpoint(run_dir.path) == run_dir.checkpoint_dir(6)
+    assert best_checkpoint(run_dir) == run_dir.checkpoint_dir(6)
+
+
+def test_a_checkpoint_is_found_by_its_own_path_from_wherever_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run(tmp_path / "a").checkpoint_dir(6)
+    assert find_checkpoint(folder) == folder
+    for here, path in [(tmp_path, "a/checkpoints/step_000006"), (folder.parent, folder.name)]:
+        monkeypatch.chdir(here)
+        assert os.path.samefile(find_checkpoint(Path(path)), folder)
+    monkeypatch.chdir(folder)
+    assert os.path.samefile(find_checkpoint(Path()), folder)
+
+
+def test_a_checkpoint_that_is_not_there_is_told(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "a", "running", steps=())
+    with pytest.raises(CheckpointError, match=r"a has no checkpoint yet$"):
+        find_checkpoint(run_dir.path)
+    with pytest.raises(CheckpointError, match=r"step_000099: there is no such checkpoint$"):
+        find_checkpoint(run_dir.checkpoint_dir(99))
+    with pytest.raises(RunDirError, match=r"is not a run: no run\.json in it$"):
+        find_checkpoint(tmp_path / "checkpoints" / "step_000001")
+
+
+def test_each_own_name_has_its_place(tmp_path: Path) -> None:
+    run_dir = RunDir(tmp_path)
+    places = [
+        run_dir.recipe_path,
+        run_dir.run_path,
+        run_dir.metrics_path,
+        run_dir.ranks_path,
+        run_dir.tensorboard_dir,
+        run_dir.checkpoint_dir(3000),
+        run_dir.eval_dir("step_003000", "validation"),
+    ]
+    assert {place.relative_to(tmp_path).parts[0] for place in places} == set(OWN_NAMES)
+    assert run_dir.checkpoint_dir(3000).name == "step_003000"
