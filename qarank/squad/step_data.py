@@ -1,6 +1,6 @@
 """Training features by optimizer step: what the training loop draws its batches from."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,25 +34,20 @@ class TrainBatches:
     ) -> None:
         self.table = table
         self.pad_token_id, self.padding_side = pad_token_id, padding_side
-        lengths = table.lengths
         self.steps_per_epoch = -(-len(table) // batch_size)
-
-        @lru_cache(maxsize=1)
-        def batches_of(epoch: int) -> list[NDArray[np.int64]]:
-            return epoch_batches(
-                lengths,
-                batch_size=batch_size,
-                seed=seed,
-                epoch=epoch,
-                group_by_length=group_by_length,
-            )
-
-        self._batches_of = batches_of
+        batches_of_epoch = partial(
+            epoch_batches,
+            table.lengths,
+            batch_size=batch_size,
+            seed=seed,
+            group_by_length=group_by_length,
+        )
+        self._batches_of_epoch = lru_cache(maxsize=1)(batches_of_epoch)
 
     def rows_at(self, global_step: int) -> NDArray[np.int64]:
         """(batch,) feature numbers of a step; the first step is 1."""
         epoch, place = divmod(global_step - 1, self.steps_per_epoch)
-        return self._batches_of(epoch)[place]
+        return self._batches_of_epoch(epoch=epoch)[place]
 
     def load(self, rows: NDArray[np.int64]) -> dict[str, Tensor]:
         """Those features as `collate` pads them, with labels."""
