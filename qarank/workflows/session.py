@@ -38,6 +38,7 @@ class TrainingSession:
         tracker: open.
         device: to train on.
         precision: of the frozen base.
+        show_progress: draw bars where stderr is a terminal.
     """
 
     def __init__(
@@ -47,7 +48,10 @@ class TrainingSession:
         tracker: Tracker,
         device: torch.device,
         precision: Precision,
+        *,
+        show_progress: bool = False,
     ) -> None:
+        self.show_progress = show_progress
         self.prepared, self.run_dir, self.tracker = prepared, run_dir, tracker
         self.recipe, self.plan = prepared.recipe, prepared.plan
         self.device, self.precision = device, precision
@@ -56,13 +60,13 @@ class TrainingSession:
         self.trainer = self._build_trainer()
         self.recorder = self._build_recorder()
 
-    def run(self, *, show_progress: bool) -> dict[str, Any]:
+    def run(self) -> dict[str, Any]:
         """Train to the end, check what came out, and sum it up."""
         started = time.perf_counter()
         total = self.plan.total_steps
         logger = StepLogger(self.tracker, log_every=self.recipe.train.log_every, total_steps=total)
         torch.manual_seed(self.recipe.seed)
-        with ProgressBar("train", total, shown=show_progress) as bar:
+        with ProgressBar("train", total, shown=self.show_progress) as bar:
             self.trainer.fit([logger, bar.on_step, self.recorder])
         checkpoint = self.run_dir.checkpoint_dir(total)
         check_allocation(self.plan, self.allocator)
@@ -174,7 +178,7 @@ class TrainingSession:
     def _evaluate(self, global_step: int) -> Mapping[str, Any]:
         part = self.prepared.validation
         assert part is not None  # no evaluation is due without
-        with ProgressBar("evaluate", len(part.table)) as bar:
+        with ProgressBar("evaluate", len(part.table), shown=self.show_progress) as bar:
             found = evaluate_reader(
                 self.reader(),
                 part.examples,

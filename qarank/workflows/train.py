@@ -67,8 +67,15 @@ def train_prepared(prepared: Prepared, options: TrainOptions) -> dict[str, Any]:
         run_dir.write_run(facts)
         try:
             with Tracker(run_dir.metrics_path, run_dir.tensorboard_dir) as tracker:
-                session = TrainingSession(prepared, run_dir, tracker, device, precision)
-                result = session.run(show_progress=options.show_progress)
+                session = TrainingSession(
+                    prepared,
+                    run_dir,
+                    tracker,
+                    device,
+                    precision,
+                    show_progress=options.show_progress,
+                )
+                result = session.run()
         except BaseException as error:
             run_dir.write_run({**facts, "state": "failed", "reason": _describe_error(error)})
             raise
