@@ -111,8 +111,7 @@ def test_a_loss_is_the_sum_over_the_batch_by_its_own_number_of_rows(step: int) -
     expected = squared_error(model, trainer.data.load(rows)) / len(rows)
     gradient = torch.autograd.grad(expected, list(model.parameters()))
     report = trainer.train_step(step)
-    assert report.loss == pytest.approx(float(expected.detach()), abs=1e-6)
-    assert report.num_rows == len(rows)
+    assert (report.loss, report.num_rows) == (pytest.approx(float(expected.detach())), len(rows))
     flat = torch.cat([part.flatten() for part in gradient])
     torch.testing.assert_close(notes.gradients[0], flat, atol=1e-6, rtol=0)
 
