@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from qarank.artifacts.atomic import writing
 from qarank.artifacts.checkpoint import keep_newest
 from qarank.artifacts.run_dir import RunDir
 from qarank.engine.hooks import StepReport
@@ -141,7 +142,8 @@ class RankRecorder:
         """Note a round."""
         self.last = decided
         self.num_revived += decided.revived
-        with self.run_dir.ranks_path.open("a", encoding="utf-8") as file:
+        path = self.run_dir.ranks_path
+        with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(decided)) + "\n")
         values = {f"Ranknum/{path}": float(rank) for path, rank in decided.ranks.items()}
         values["Budget/total_rank"] = float(decided.budget)
