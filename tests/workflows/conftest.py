@@ -1,5 +1,6 @@
 """A finished run for the tests that only read it, and what tests do to a run's files."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,17 @@ PRUNED = {  # 8 triplets for 12 matrices: some end at rank 0
     "tinit": 2,
     "tfinal": 4,
     "delta_t": 2,
+}
+
+
+# A dozen steps must move the logits by far more than rounding does, or comparing them says nothing.
+STRONG = {"type": "svd", "r": 4, "alpha": 64}
+FAST = {
+    "max_steps": 12,
+    "batch_size": 8,
+    "learning_rate": 0.05,
+    "precision": "fp32",
+    "log_every": 4,
 }
 
 
@@ -52,7 +64,10 @@ def train_tiny(tiny_recipe: Callable[..., Recipe]) -> Callable[..., FinishedRun]
 def pruned_run(train_tiny: Callable[..., FinishedRun]) -> FinishedRun:
     """svd + adalora, evaluated every 4 of 12 steps. Made once: read it, do not write to it."""
     if not _shared:
-        _shared.append(train_tiny(allocator=PRUNED, eval={"every": 4}))
+        finished = train_tiny(
+            adapter=STRONG, allocator=PRUNED, train=FAST, eval={"every": 4, "null_threshold": 20.0}
+        )
+        _shared.append(finished)
     return _shared[0]
 
 
@@ -105,3 +120,21 @@ def read_events() -> Callable[[Path], dict[str, dict[int, float]]]:
         return {tag: {e.step: e.value for e in events.Scalars(tag)} for tag in tags}
 
     return read
+
+
+@pytest.fixture
+def squad_file(tmp_path: Path) -> Callable[[str], Path]:
+    """Writes two answerable questions in SQuAD's JSON, under a stem of your choice."""
+    context = "The keeper wrote the report in June."
+    questions = [
+        {"id": "a", "question": "Who?", "answers": [{"text": "keeper", "answer_start": 4}]},
+        {"id": "b", "question": "When?", "answers": [{"text": "June", "answer_start": 31}]},
+    ]
+    article = {"title": "t", "paragraphs": [{"context": context, "qas": questions}]}
+
+    def write(stem: str) -> Path:
+        path = tmp_path / f"{stem}.json"
+        path.write_text(json.dumps({"data": [article]}))
+        return path
+
+    return write

@@ -44,7 +44,7 @@ def test_the_adapter_holds_the_kept_triplets_and_the_head_alone(pruned_run: Any)
     prefix = "base_model.model."
     assert len(ranks) < 12  # some matrix is at rank 0
     assert config["rank_pattern"] == ranks
-    assert config["alpha_pattern"] == {path: 8 * rank / 4 for path, rank in ranks.items()}
+    assert config["alpha_pattern"] == {path: 64 * rank / 4 for path, rank in ranks.items()}
     assert config["task_type"] is None
     assert config["modules_to_save"] == ["qa_outputs"]
     heads = {f"{prefix}qa_outputs.weight", f"{prefix}qa_outputs.bias"}
@@ -57,7 +57,7 @@ def test_the_adapter_holds_the_kept_triplets_and_the_head_alone(pruned_run: Any)
 
 def test_the_rank_pattern_says_which_triplets_stay(pruned_run: Any) -> None:
     pattern = read(pruned_run.last_checkpoint / "rank_pattern.json")
-    assert (pattern["type"], pattern["r"], pattern["alpha"]) == ("svd", 4, 8)
+    assert (pattern["type"], pattern["r"], pattern["alpha"]) == ("svd", 4, 64)
     matrices = pattern["matrices"]
     found = {path: entry["rank"] for path, entry in matrices.items()}
     assert found == pruned_run.run["result"]["ranks"]

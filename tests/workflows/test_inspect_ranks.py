@@ -1,0 +1,57 @@
+import json
+from typing import Any
+
+import pytest
+
+from qarank.errors import CheckpointError, RunDirError
+from qarank.workflows.inspect_ranks import report_ranks, split_path
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("bert.encoder.layer.3.attention.self.query", (3, "attention.self.query")),
+        ("deberta.encoder.layer.11.output.dense", (11, "output.dense")),
+        ("encoder.block.0.layer.1.DenseReluDense.wo", (0, "layer.1.DenseReluDense.wo")),
+        ("model.pooler.dense", (None, "model.pooler.dense")),
+    ],
+)
+def test_a_path_is_a_layer_and_a_name(path: str, parts: tuple[int | None, str]) -> None:
+    assert split_path(path) == parts
+
+
+def test_a_report_tells_each_matrix_its_rank_and_cost(pruned_run: Any) -> None:
+    report = report_ranks(pruned_run.last_checkpoint)
+    assert {m.path: m.rank for m in report.matrices} == pruned_run.run["result"]["ranks"]
+    assert report.total_rank == 8
+    assert (report.type, report.r) == ("svd", 4)
+    shapes = pruned_run.run["plan"]["matrices"]
+    assert report.total_parameters == sum(m.rank * sum(shapes[m.path]) for m in report.matrices)
+
+
+def test_a_report_is_json(pruned_run: Any) -> None:
+    document = report_ranks(pruned_run.folder).to_dict()
+    assert json.loads(json.dumps(document)) == document
+    assert {"checkpoint", "type", "r", "matrices", "total_rank", "total_parameters"} == set(
+        document
+    )
+    assert set(document["matrices"][0]) == {"path", "layer", "name", "rank", "parameters"}
+
+
+def test_a_checkpoint_without_adapters_has_no_ranks(own_run: Any) -> None:
+    (own_run.last_checkpoint / "rank_pattern.json").unlink()
+    with pytest.raises(CheckpointError, match="no rank_pattern.json: nothing there was adapted"):
+        report_ranks(own_run.last_checkpoint)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"type": "svd"}', '{"matrices": 3, "r": 1}'])
+def test_a_damaged_pattern_is_one_line(text: str, own_run: Any) -> None:
+    (own_run.last_checkpoint / "rank_pattern.json").write_text(text)
+    with pytest.raises(CheckpointError, match="rank_pattern.json") as caught:
+        report_ranks(own_run.last_checkpoint)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_is_no_run_is_refused(own_run: Any) -> None:
+    with pytest.raises(RunDirError, match="is not a run"):
+        report_ranks(own_run.folder / "checkpoints")

@@ -1,0 +1,128 @@
+"""Merging a trained, pruned adapter; what comes out is opened where there is no qarank."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from qarank.errors import CheckpointError, RunDirError
+from qarank.workflows.logits import compute_logits, largest_difference
+from qarank.workflows.merge import MERGE_INFO, build_probe, merge_run
+from qarank.workflows.saved_model import open_run
+
+PLAIN_TRANSFORMERS = """
+import json, sys
+sys.modules["qarank"] = None  # importing it would fail
+sys.modules["peft"] = None
+import torch
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+folder, question, context = sys.argv[1:]
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForQuestionAnswering.from_pretrained(folder, dtype=torch.float32).eval()
+batch = tokenizer(question, context, return_tensors="pt")
+with torch.inference_mode():
+    output = model(**batch)
+print(json.dumps({
+    "inputs": sorted(batch),
+    "logits": torch.stack([output.start_logits, output.end_logits]).tolist(),
+}))
+"""
+QUESTION, CONTEXT = "Who wrote the report?", "The keeper of the lighthouse wrote the report."
+
+
+def test_plain_transformers_gives_the_adapters_logits(pruned_run: Any, tmp_path: Path) -> None:
+    out = tmp_path / "merged"
+    merge_run(pruned_run.last_checkpoint, out)
+    command = [sys.executable, "-c", PLAIN_TRANSFORMERS, str(out), QUESTION, CONTEXT]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    found = json.loads(done.stdout)
+    opened = open_run(pruned_run.last_checkpoint, precision="fp32")
+    batch = dict(opened.tokenizer(QUESTION, CONTEXT, return_tensors="pt"))
+    adapted = compute_logits(opened.reader.model, batch)
+    assert "token_type_ids" in found["inputs"]
+    assert largest_difference(adapted, torch.tensor(found["logits"])) <= 1e-4
+    # What makes that worth something: the updates count, the head is trained, a matrix is at 0.
+    for layer in opened.layers.values():
+        layer.lora_B.data.zero_()
+    without = compute_logits(opened.reader.model, batch)
+    assert largest_difference(adapted, without) > 0.05
+    assert 0 in pruned_run.run["result"]["ranks"].values()
+    assert not opened.reader.model.get_parameter("qa_outputs.bias").equal(torch.zeros(2))
+
+
+def test_a_merge_reports_what_it_did(pruned_run: Any, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "merged"
+    report = merge_run(pruned_run.folder, out)
+    ranks = pruned_run.run["result"]["ranks"].values()
+    assert report["largest_difference"] <= 1e-4
+    assert report["matrices"] == sum(rank > 0 for rank in ranks)
+    assert report["out"] == str(out)
+    assert json.loads((out / MERGE_INFO).read_text())["checkpoint"].endswith(
+        pruned_run.run["result"]["best_checkpoint"]
+    )
+    assert [path.name for path in out.parent.iterdir()] == ["merged"]
+
+
+def test_a_whole_model_is_merged_as_it_is(train_tiny: Callable[..., Any], tmp_path: Path) -> None:
+    finished = train_tiny(adapter={"type": "none"}, allocator={"type": "none"})
+    assert merge_run(finished.folder, tmp_path / "merged")["largest_difference"] == 0.0
+
+
+def test_the_probe_is_a_pair(pruned_run: Any) -> None:
+    batch = build_probe(open_run(pruned_run.folder).tokenizer)
+    assert set(batch["token_type_ids"].flatten().tolist()) == {0, 1}
+
+
+def test_somebody_elses_folder_is_never_replaced(pruned_run: Any, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(RunDirError, match="holds something else; choose another name"):
+        merge_run(pruned_run.folder, tmp_path, overwrite=True)
+    assert (tmp_path / "letter.txt").read_text() == "mine"
+
+
+def test_a_file_is_never_replaced(pruned_run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "merged"
+    path.write_text("mine")
+    with pytest.raises(RunDirError, match="holds something else"):
+        merge_run(pruned_run.folder, path, overwrite=True)
+
+
+def test_a_merged_model_is_replaced_when_asked(pruned_run: Any, tmp_path: Path) -> None:
+    out = tmp_path / "merged"
+    merge_run(pruned_run.folder, out)
+    with pytest.raises(RunDirError, match="holds a merged model; --overwrite replaces it"):
+        merge_run(pruned_run.folder, out)
+    (out / "config.json").unlink()
+    merge_run(pruned_run.folder, out, overwrite=True)
+    assert (out / "config.json").is_file()
+
+
+def test_an_empty_folder_may_be_filled(pruned_run: Any, tmp_path: Path) -> None:
+    out = tmp_path / "empty"
+    out.mkdir()
+    merge_run(pruned_run.folder, out)
+    assert (out / "model.safetensors").is_file()
+
+
+def test_the_current_folder_may_be_filled(
+    pruned_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "here"
+    out.mkdir()
+    monkeypatch.chdir(out)
+    merge_run(pruned_run.folder.absolute(), Path("."))
+    assert (out / "model.safetensors").is_file()
+
+
+def test_logits_that_differ_leave_nothing_behind(
+    pruned_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qarank.workflows.merge.largest_difference", lambda *_: 0.01)
+    with pytest.raises(CheckpointError, match=r"off by 0\.01 of the largest; at most 0\.0001"):
+        merge_run(pruned_run.folder, tmp_path / "merged")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,72 @@
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from qarank.workflows.session import metric_key, sum_span_losses
+
+
+class Scripted(nn.Module):
+    """Refuses labels, as the engine's loss is ours and not the model's."""
+
+    def forward(self, input_ids: Tensor) -> SimpleNamespace:
+        logits = input_ids.float()
+        return SimpleNamespace(start_logits=logits, end_logits=-logits)
+
+
+def test_the_loss_is_the_sum_over_the_rows() -> None:
+    batch = {
+        "input_ids": torch.tensor([[1, 2], [3, 1]]),
+        "start_positions": torch.tensor([1, 0]),
+        "end_positions": torch.tensor([0, 1]),
+    }
+    loss = sum_span_losses(Scripted(), batch)
+    expected = 2 * torch.log1p(torch.exp(torch.tensor([-1.0, -2.0]))).sum() / 2
+    assert float(loss) == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize(
+    ("best_metric", "with_null", "key"),
+    [
+        ("exact", True, "exact"),
+        ("exact", False, "exact_match"),
+        ("f1", True, "f1"),
+        ("f1", False, "f1"),
+    ],
+)
+def test_the_best_metric_goes_by_the_scripts_key(
+    best_metric: str, with_null: bool, key: str
+) -> None:
+    assert metric_key(best_metric, with_null) == key
+
+
+def test_the_penalty_enters_each_step_once_and_no_evaluation(
+    train_tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def count(layers: Any) -> Tensor:
+        calls.append(1)
+        return torch.stack([layer.lora_A.sum() for layer in layers]).sum() * 0.0
+
+    monkeypatch.setattr("qarank.workflows.adapt.orthogonality_penalty", count)
+    train = {"max_steps": 12, "batch_size": 8, "micro_batch_size": 2, "learning_rate": 0.01}
+    train_tiny(train=train, eval={"every": 2})
+    assert len(calls) == 12
+
+
+def test_the_dropout_of_the_recipe_is_the_runs(train_tiny: Callable[..., Any]) -> None:
+    """Without dropout nothing is random after the start: two seeds of it cannot differ."""
+    name = train_tiny().recipe.model.name_or_path
+    calls: list[float] = []
+    handle = nn.modules.module.register_module_forward_hook(
+        lambda module, *_: calls.append(module.p) if isinstance(module, nn.Dropout) else None
+    )
+    try:
+        train_tiny(model={"name_or_path": name, "dropout": 0.0})
+    finally:
+        handle.remove()
+    assert set(calls) == {0.0}

@@ -1,0 +1,82 @@
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from qarank.artifacts.checkpoint import write_manifest
+from qarank.config.schema import Recipe
+from qarank.errors import CheckpointError, NoOpError
+from qarank.workflows.prepare import prepare_run
+from qarank.workflows.saved_model import open_run
+from qarank.workflows.verify import check_allocation, check_reloaded
+
+WEIGHTS = "adapter_model.safetensors"
+
+
+def plan(target: int | None) -> Any:
+    schedule = None if target is None else SimpleNamespace(target_budget=target)
+    return SimpleNamespace(schedule=schedule)
+
+
+def allocator(num_rounds: int, kept: int) -> Any:
+    mask = torch.arange(10) < kept
+    return SimpleNamespace(num_rounds=num_rounds, mask=lambda: mask)
+
+
+def test_a_run_without_an_allocator_has_nothing_to_check() -> None:
+    check_allocation(plan(None), None)
+
+
+def test_the_budget_kept_is_the_budget_asked() -> None:
+    check_allocation(plan(4), allocator(3, 4))
+
+
+def test_no_round_is_no_success() -> None:
+    with pytest.raises(NoOpError, match="an allocator was asked for, but no round happened"):
+        check_allocation(plan(4), allocator(0, 10))
+
+
+def test_another_budget_is_no_success() -> None:
+    with pytest.raises(NoOpError, match="the budget was 4 triplets, but 5 are kept"):
+        check_allocation(plan(4), allocator(3, 5))
+
+
+def test_a_checkpoint_reloaded_gives_the_same_logits(own_run: Any) -> None:
+    prepared = prepare_run(own_run.recipe)
+    reader = open_run(own_run.last_checkpoint, precision="fp32").reader
+    assert check_reloaded(own_run.last_checkpoint, prepared, reader, "fp32") < 1e-6
+
+
+def test_a_damaged_checkpoint_is_caught(own_run: Any) -> None:
+    prepared = prepare_run(own_run.recipe)
+    reader = open_run(own_run.last_checkpoint, precision="fp32").reader
+    path = own_run.last_checkpoint / WEIGHTS
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match=f"{WEIGHTS} differs from its manifest"):
+        check_reloaded(own_run.last_checkpoint, prepared, reader, "fp32")
+
+
+@pytest.mark.parametrize("part", ["lora_B.weight", "qa_outputs.weight"])
+def test_other_weights_under_a_whole_manifest_are_caught(part: str, own_run: Any) -> None:
+    prepared = prepare_run(own_run.recipe)
+    reader = open_run(own_run.last_checkpoint, precision="fp32").reader
+    path = own_run.last_checkpoint / WEIGHTS
+    tensors = load_file(path)
+    for key in tensors:
+        if key.endswith(part):
+            tensors[key] = tensors[key] * 1.5
+    save_file(tensors, path)
+    write_manifest(own_run.last_checkpoint)
+    with pytest.raises(CheckpointError, match="reloaded gives other logits: off by"):
+        check_reloaded(own_run.last_checkpoint, prepared, reader, "fp32")
+
+
+def test_training_ends_with_the_check(
+    tiny_recipe: Callable[..., Recipe], train_tiny: Callable[..., Any], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("qarank.workflows.verify.largest_difference", lambda *_: 0.5)
+    with pytest.raises(CheckpointError, match=r"off by 0\.5 of the largest"):
+        train_tiny()
