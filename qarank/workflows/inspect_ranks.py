@@ -67,15 +67,18 @@ def report_ranks(path: Path) -> RankReport:
 
     Raises:
         RunDirError: the path is neither.
-        CheckpointError: there is no checkpoint yet, or it holds no adapter.
+        CheckpointError: there is no checkpoint yet, it holds no adapter, or its pattern is damaged.
     """
     checkpoint = find_checkpoint(path)
     pattern_path = checkpoint / RANK_PATTERN
     if not pattern_path.is_file():
         raise CheckpointError(f"{checkpoint} has no {RANK_PATTERN}: nothing there was adapted")
-    pattern = read_json(pattern_path)
-    matrices = [_read_matrix(*entry) for entry in pattern["matrices"].items()]
-    return RankReport(str(checkpoint), pattern["type"], pattern["r"], matrices)
+    try:
+        pattern = read_json(pattern_path)
+        matrices = [_read_matrix(*entry) for entry in pattern["matrices"].items()]
+        return RankReport(str(checkpoint), pattern["type"], pattern["r"], matrices)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{checkpoint} is damaged: {RANK_PATTERN} cannot be read") from error
 
 
 def split_path(path: str) -> tuple[int | None, str]:

@@ -41,7 +41,8 @@ def merge_run(path: Path, out: Path, *, overwrite: bool = False) -> dict[str, An
     batch = build_probe(opened.tokenizer)
     before = compute_logits(model, batch)
     merge_adapters(model, opened.layers)
-    beside = out.with_name(f".{out.name}.part")
+    folder = out.resolve()  # `.` has no name of its own
+    beside = folder.with_name(f".{folder.name}.part")
     try:
         difference = _save_and_compare(model, opened.tokenizer, beside, batch, before)
         info = {
@@ -51,9 +52,9 @@ def merge_run(path: Path, out: Path, *, overwrite: bool = False) -> dict[str, An
             "largest_difference": difference,
         }
         write_json(beside / MERGE_INFO, info)
-        if out.exists():
-            shutil.rmtree(out)
-        beside.replace(out)
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.replace(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return {**info, "out": str(out)}
