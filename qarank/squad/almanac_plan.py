@@ -12,7 +12,7 @@ from random import Random
 from qarank.squad.almanac_kinds import Kind
 from qarank.squad.almanac_text import pick, shuffled
 
-MIN_FACTS, MAX_FACTS = 6, 7
+NUM_FACTS = 7  # stated in a passage, or more where its questions want them
 REVERSE_SHARE = 0.2  # of the questions on relations that can be asked backwards
 NEIGHBOUR_SHARE = 0.3  # of the distractors: same relation, other thing
 
@@ -58,13 +58,18 @@ class AnswerQuota:
 
     def __init__(self) -> None:
         self._uses: Counter[str] = Counter()
+        self._total = self._unanswerable = 0
 
     def is_answerable(self, template: str) -> bool:
-        """Count one use. Wordings start at different phases, so rare ones balance each other."""
+        """Count one use. A new wording starts at the phase that brings the whole to a third."""
         if template not in self._uses:
-            self._uses[template] = len(self._uses) % 3
+            is_short = 3 * self._unanswerable < self._total
+            self._uses[template] = 2 if is_short else len(self._uses) % 2
         self._uses[template] += 1
-        return self._uses[template] % 3 != 0
+        answerable = self._uses[template] % 3 != 0
+        self._total += 1
+        self._unanswerable += not answerable
+        return answerable
 
 
 def plan_passage(rng: Random, kind: Kind, quota: AnswerQuota, *, num_asks: int) -> Plan:
@@ -79,12 +84,12 @@ def plan_passage(rng: Random, kind: Kind, quota: AnswerQuota, *, num_asks: int) 
         given = ask.pair
         if not ask.is_answerable:
             given = _add_distractor(rng, kind, plan, ask)
-        elif len(plan.stated) < MAX_FACTS:
+        elif len(plan.stated) < NUM_FACTS:
             _add_distractor(rng, kind, plan, ask)
         plan.asks.append(replace(ask, given=given) if ask.is_reverse else ask)
-    num_facts = MIN_FACTS + int(rng.random() * (MAX_FACTS - MIN_FACTS + 1))
     for pair in shuffled(rng, pairs):
-        if len(plan.stated) < num_facts:
+        is_untold = all(thing != pair[0] for thing, _ in plan.stated)  # it must at least be named
+        if is_untold or len(plan.stated) < NUM_FACTS:
             plan.state(pair)
     return plan
 

@@ -32,6 +32,7 @@ PASSAGES_AN_ARTICLE = 4
 MIXED_SHARE = 0.2  # of the passages tell of both things in turn
 SHORT_SHARE = 0.45  # of the sentences that stay with their thing say "it" or "the bridge"
 ASIDE_SHARE = 0.4  # of the passages end on a remark
+SHORT_PASSAGE = 68  # words; below it the remark is always there
 VALIDATION_STRIDE = 6  # every sixth article is the validation split's
 
 
@@ -99,7 +100,8 @@ def write_passage(rng: Random, kind: Kind, plan: Plan) -> Passage:
     order = _order_facts(rng, plan.stated)
     scene = fill(pick(rng, kind.scenes), Fact(""), w=place, x=names[0], y=names[1])
     sentences = [scene, *_write_facts(rng, kind, names, [(pair, facts[pair]) for pair in order])]
-    if rng.random() < ASIDE_SHARE:
+    num_words = sum(len(sentence.text.split()) for sentence in sentences)
+    if rng.random() < ASIDE_SHARE or num_words < SHORT_PASSAGE:
         sentences.append(Sentence(pick(rng, ASIDES)))
     text, starts = join_sentences(sentences)
     return Passage(text, names, facts, dict(zip(order, starts[1:], strict=False)))

@@ -3,7 +3,7 @@ from random import Random
 import pytest
 
 from qarank.squad.almanac_kinds import Kind, all_kinds
-from qarank.squad.almanac_plan import MAX_FACTS, AnswerQuota, Plan, plan_passage
+from qarank.squad.almanac_plan import NUM_FACTS, AnswerQuota, Plan, plan_passage
 
 
 def plans(kind: Kind, *, number: int = 40) -> list[Plan]:
@@ -57,4 +57,5 @@ def test_a_plan_states_each_pair_once_and_stays_short(kind: Kind) -> None:
     for plan in plans(kind):
         assert len(set(plan.stated)) == len(plan.stated)
         assert not plan.banned & set(plan.stated)
-        assert len(plan.stated) <= MAX_FACTS + len(plan.asks)
+        assert {thing for thing, _ in plan.stated} == {0, 1}
+        assert len(plan.stated) <= NUM_FACTS + len(plan.asks)
