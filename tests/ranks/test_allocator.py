@@ -20,14 +20,8 @@ def build_layers(kind: type[AdaptedLinear]) -> dict[str, AdaptedLinear]:
 
 
 def build_schedule(**changes: int | bool) -> BudgetSchedule:
-    usual = {
-        "start_budget": TOTAL,
-        "target_budget": 3,
-        "total_steps": 12,
-        "tinit": 2,
-        "tfinal": 4,
-        "delta_t": 3,
-    }
+    usual = {"start_budget": TOTAL, "target_budget": 3, "delta_t": 3}
+    usual |= {"total_steps": 12, "tinit": 2, "tfinal": 4}
     return BudgetSchedule(**(usual | changes))  # type: ignore[arg-type]
 
 
