@@ -12,7 +12,7 @@ QarankError                 exit 2: the user's mistake
   RunDirError               a run folder that is taken, finished or somebody else's
   CheckpointError           a checkpoint that is missing, damaged or of another run
   RunError                  exit 3: the run could not go on
-    NonFiniteError          loss or logits are NaN or infinite
+    NonFiniteError          loss, logits or scores are NaN or infinite
     NoOpError               something asked for did not happen: nothing adapted, pruned or scored
 ```
 """
@@ -67,7 +67,7 @@ class RunError(QarankError):
 
 
 class NonFiniteError(RunError):
-    """Loss or logits are NaN or infinite."""
+    """Loss, logits or scores are NaN or infinite."""
 
 
 class NoOpError(RunError):
