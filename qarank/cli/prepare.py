@@ -8,7 +8,6 @@ from qarank.cli.options import (
     VerboseOption,
     set_verbosity,
 )
-from qarank.config.load import load_recipe
 
 
 def prepare(
@@ -23,6 +22,8 @@ def prepare(
     Example: qarank prepare recipes/quickstart.yaml
     """
     set_verbosity(quiet=quiet, verbose=verbose)
+    from qarank.config.load import load_recipe  # pydantic: a third of the time that --help takes
+
     asked = load_recipe(recipe, overrides or [])
     from qarank.workflows.reach import check_reach
 

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+PIPE_WIDTH = 200  # columns of a table that goes to a file or another program
+
 
 def print_json(document: Any) -> None:
     """One JSON document and nothing else."""
@@ -26,7 +28,7 @@ def print_table(
         table.add_column(column, justify="left" if place == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*(Text(format_value(value)) for value in row))
-    Console(soft_wrap=False).print(table)
+    open_console().print(table)
 
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
@@ -36,7 +38,13 @@ def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(name, Text(format_value(value)))
-    Console().print(table)
+    open_console().print(table)
+
+
+def open_console() -> Console:
+    """Stdout; where that is no terminal, wide enough that no cell is folded."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPE_WIDTH)
 
 
 def format_value(value: Any) -> str:

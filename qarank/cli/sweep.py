@@ -1,7 +1,7 @@
 """qarank sweep: many runs of one recipe."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,8 +14,9 @@ from qarank.cli.options import (
     VerboseOption,
     set_verbosity,
 )
-from qarank.config.load import load_recipe
-from qarank.config.sweep_points import SweepPoint, expand_points
+
+if TYPE_CHECKING:
+    from qarank.config.sweep_points import SweepPoint
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="List the points and stop.")]
 
@@ -34,6 +35,9 @@ def sweep(
     Example: qarank sweep recipes/quickstart.yaml
     """
     set_verbosity(quiet=quiet, verbose=verbose)
+    from qarank.config.load import load_recipe
+    from qarank.config.sweep_points import expand_points
+
     asked = load_recipe(recipe, overrides or [])
     points = expand_points(asked)
     if dry_run:
@@ -46,7 +50,7 @@ def sweep(
     from qarank.cli.render import print_json
     from qarank.workflows.sweep import run_sweep
 
-    def announce(number: int, point: SweepPoint, was_finished: bool) -> None:
+    def announce(number: int, point: "SweepPoint", was_finished: bool) -> None:
         if not quiet:
             state = "finished before, kept" if was_finished else "running"
             typer.echo(f"point {number} of {len(points)}: {point.name}, {state}", err=True)
@@ -85,7 +89,7 @@ def print_summary(name: str, summary: dict[str, Any]) -> None:
     print_table(name, list(keys.values()), rows, note=note)
 
 
-def _show_points(points: list[SweepPoint], *, as_json: bool) -> None:
+def _show_points(points: "list[SweepPoint]", *, as_json: bool) -> None:
     from qarank.cli.render import print_json, print_table
 
     shown = [

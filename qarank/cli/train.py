@@ -1,6 +1,6 @@
 """qarank train: one run of a recipe."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,9 +13,10 @@ from qarank.cli.options import (
     VerboseOption,
     set_verbosity,
 )
-from qarank.config.load import load_recipe
-from qarank.config.schema import Recipe
 from qarank.errors import RecipeError
+
+if TYPE_CHECKING:
+    from qarank.config.schema import Recipe
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")]
 
@@ -34,6 +35,8 @@ def train(
     Example: qarank train recipes/quickstart.yaml --set sweep=null --set train.epochs=1
     """
     set_verbosity(quiet=quiet, verbose=verbose)
+    from qarank.config.load import load_recipe
+
     asked = load_recipe(recipe, overrides or [])
     if asked.sweep is not None:
         raise RecipeError(
@@ -57,7 +60,7 @@ def train(
         print_run(asked, run)
 
 
-def _show_plan(recipe: Recipe, *, as_json: bool) -> None:
+def _show_plan(recipe: "Recipe", *, as_json: bool) -> None:
     from qarank.cli.plan_table import print_plan
     from qarank.cli.render import print_json
     from qarank.workflows.prepare import describe_preparation, prepare_run
@@ -69,7 +72,7 @@ def _show_plan(recipe: Recipe, *, as_json: bool) -> None:
         print_plan(recipe.name, report["data"], report["plan"])
 
 
-def print_run(recipe: Recipe, run: dict[str, Any]) -> None:
+def print_run(recipe: "Recipe", run: dict[str, Any]) -> None:
     """What a finished run came to."""
     from qarank.cli.render import format_metrics, print_facts
 
