@@ -1,0 +1,88 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+GOLDEN = {  # the official script's, on the eval part and bert_single
+    "exact": 78.97334649555775,
+    "f1": 81.82635533198284,
+    "HasAns_exact": 75.39518900343643,
+    "HasAns_f1": 81.35415385147485,
+    "NoAns_exact": 82.26010101010101,
+}
+
+
+def test_a_run_is_scored_as_in_training(run_cli: Callable[..., Any], trained_run: Path) -> None:
+    done = run_cli("eval", trained_run, "--json", "-q")
+    assert (done.code, done.err) == (0, "")
+    report = json.loads(done.out)
+    result = json.loads((trained_run / "run.json").read_text())["result"]
+    assert report["metrics"] == result["metrics"]
+    assert report["checkpoint"].endswith(result["best_checkpoint"])
+
+
+def test_people_get_a_table(run_cli: Callable[..., Any], trained_run: Path) -> None:
+    out = run_cli("eval", trained_run).out
+    for word in ("EM", "F1", "features a second", "almanac-validation"):
+        assert word in out
+
+
+def test_a_file_of_answers_gets_the_golden_figures(
+    squad_data: Path, run_cli: Callable[..., Any]
+) -> None:
+    predictions = squad_data / "preds" / "v2_eval_bert_single.json.gz"
+    data = squad_data / "squad_v2_eval.json.gz"
+    done = run_cli("eval", "--predictions", predictions, "--data", data, "--json")
+    assert (done.code, done.err) == (0, "")
+    metrics = json.loads(done.out)
+    assert {key: metrics[key] for key in GOLDEN} == GOLDEN
+    assert [metrics[key] for key in ("total", "HasAns_total", "NoAns_total")] == [6078, 2910, 3168]
+
+
+def test_a_file_of_v1_answers_gets_the_golden_figures(
+    squad_data: Path, run_cli: Callable[..., Any]
+) -> None:
+    predictions = squad_data / "preds" / "v1_eval_bert_ensemble.json.gz"
+    data = squad_data / "squad_v1_eval.json.gz"
+    done = run_cli("eval", "--predictions", predictions, "--data", data, "--json")
+    assert json.loads(done.out) == {"exact_match": 86.3529411764706, "f1": 92.75741282354063}
+
+
+@pytest.fixture
+def answered(tmp_path: Path) -> list[object]:
+    """Two questions, of which one has an answer: the arguments to score them."""
+    questions = [
+        {"id": key, "question": "Who?", "answers": [{"text": "ant", "answer_start": 4}]}
+        for key in ("a", "b")
+    ]
+    paragraph = {"context": "The ant.", "qas": questions}
+    data, answers = tmp_path / "data.json", tmp_path / "answers.json"
+    data.write_text(json.dumps({"data": [{"title": "t", "paragraphs": [paragraph]}]}))
+    answers.write_text(json.dumps({"a": "the ant"}))
+    return ["--predictions", answers, "--data", data]
+
+
+def test_questions_without_a_prediction_are_counted_aloud(
+    answered: list[object], run_cli: Callable[..., Any]
+) -> None:
+    done = run_cli("eval", *answered, "--json")
+    assert done.err == "qarank: 1 questions have no prediction\n"
+    assert json.loads(done.out) == {"exact_match": 50.0, "f1": 50.0}
+
+
+def test_no_answer_scores_and_their_threshold_count(
+    answered: list[object], run_cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    odds = tmp_path / "odds.json"
+    odds.write_text(json.dumps({"a": 0.9, "b": 0.1}))
+    scored = run_cli("eval", *answered, "--na-prob", odds, "--na-prob-thresh", "0.5", "--json")
+    assert json.loads(scored.out)["exact"] == 0.0
+    assert "best_exact" in json.loads(scored.out)
+
+
+def test_figures_of_a_file_are_a_table_for_people(
+    answered: list[object], run_cli: Callable[..., Any]
+) -> None:
+    assert "exact_match" in run_cli("eval", *answered).out
