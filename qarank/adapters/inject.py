@@ -56,6 +56,11 @@ def inject_adapters(
     return layers
 
 
+def find_adapters(model: nn.Module) -> dict[str, AdaptedLinear]:
+    """Path -> adapter, of all that the model holds."""
+    return {path: m for path, m in model.named_modules() if isinstance(m, AdaptedLinear)}
+
+
 def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     """Name -> parameter, of all that train."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}

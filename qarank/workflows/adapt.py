@@ -66,10 +66,10 @@ def autocast_for(
 ) -> Callable[[], AbstractContextManager[object]]:
     """The context of a forward pass.
 
-    Full fine-tuning keeps float32 weights and autocasts. Adapters need none: the frozen base is
-    cast once, which autocast would do again at every use.
+    Without adapters the weights stay float32, since they are saved, and autocast computes in less.
+    Adapters need none: the frozen base is cast once, which autocast would do again at every use.
     """
-    if not adapter.full or precision == "fp32":
+    if adapter.type != "none" or precision == "fp32":
         return nullcontext
     return lambda: torch.autocast(device.type, dtype=DTYPES[precision])
 

@@ -52,14 +52,20 @@ def load_validation_part(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> 
     location = recipe.data.validation_location
     if location is None:
         return None
-    return load_evaluation_part(*location, recipe=recipe, tokenizer=tokenizer)
+    limit = recipe.data.max_eval_examples
+    return load_evaluation_part(*location, recipe=recipe, tokenizer=tokenizer, limit=limit)
 
 
 def load_evaluation_part(
-    source: str | list[str], split: str, *, recipe: Recipe, tokenizer: PreTrainedTokenizerBase
+    source: str | list[str],
+    split: str,
+    *,
+    recipe: Recipe,
+    tokenizer: PreTrainedTokenizerBase,
+    limit: int | None = None,
 ) -> Part:
-    """Evaluation examples from any source, the first max_eval_examples of them, and features."""
-    examples = load_examples(source, split, limit=recipe.data.max_eval_examples)
+    """Evaluation examples from any source, the first `limit` of them, and features."""
+    examples = load_examples(source, split, limit=limit)
     return _with_features(label_data(source, split), examples, recipe.data, tokenizer)
 
 

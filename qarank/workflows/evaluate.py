@@ -30,7 +30,9 @@ def evaluate_run(
     location = recipe.data.validation_location if data is None else (str(data), "validation")
     if location is None:
         raise DataError(f"{path}: its recipe names no evaluation data; give --data FILE")
-    part = load_evaluation_part(*location, recipe=recipe, tokenizer=opened.tokenizer)
+    # A file that is named is scored whole; the recipe's limit is of its own data.
+    limit = recipe.data.max_eval_examples if data is None else None
+    part = load_evaluation_part(*location, recipe=recipe, tokenizer=opened.tokenizer, limit=limit)
     with_null = _allows_no_answer(opened) or allows_no_answer(recipe.data, part.examples)
     with ProgressBar("evaluate", len(part.table), shown=show_progress) as bar:
         found = evaluate_reader(

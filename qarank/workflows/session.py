@@ -243,7 +243,12 @@ def sum_span_losses(model: nn.Module, batch: Batch) -> Tensor:
     """The engine's loss: what squad.loss says of the model's logits."""
     labels = ("start_positions", "end_positions")
     output = model(**{name: tensor for name, tensor in batch.items() if name not in labels})
-    return span_loss(output.start_logits, output.end_logits, *(batch[name] for name in labels))
+    return span_loss(
+        output.start_logits,
+        output.end_logits,
+        *(batch[name] for name in labels),
+        is_token=batch["attention_mask"].bool(),
+    )
 
 
 def metric_key(best_metric: str, with_null: bool) -> str:

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 
+from qarank.adapters.inject import find_adapters
 from qarank.artifacts.checkpoint import verify_checkpoint
 from qarank.engine.precision import Precision
 from qarank.errors import CheckpointError, NoOpError
@@ -33,6 +35,16 @@ def check_allocation(plan: Plan, allocator: RankAllocator | None) -> None:
         )
 
 
+def _check_updates(checkpoint: Path, trained: nn.Module, reloaded: nn.Module) -> None:
+    """Compare every Delta W: a short run's can be too small for the logits to show its loss."""
+    saved = find_adapters(reloaded)
+    for path, layer in find_adapters(trained).items():
+        update = layer.delta_weight().detach()
+        other = saved[path].delta_weight().detach() if path in saved else torch.zeros(())
+        if not torch.allclose(other.to(update.device), update, rtol=1e-4, atol=1e-7):
+            raise CheckpointError(f"{checkpoint} reloaded has another update of {path}")
+
+
 def check_reloaded(
     checkpoint: Path, prepared: Prepared, trained: Reader, precision: Precision
 ) -> float:
@@ -46,6 +58,7 @@ def check_reloaded(
     """
     verify_checkpoint(checkpoint)
     reloaded = load_checkpoint_model(checkpoint, prepared.source, prepared.config, precision)
+    _check_updates(checkpoint, trained.model, reloaded)
     rows = torch.arange(min(4, len(prepared.train.table))).numpy()
     batch = collate(
         prepared.train.table,

@@ -95,5 +95,7 @@ def test_evaluation_data_may_come_from_elsewhere(
     tiny_recipe: Callable[..., Recipe], tokenizer: PreTrainedTokenizerBase
 ) -> None:
     recipe = tiny_recipe()
-    part = load_evaluation_part("sample:almanac", "train", recipe=recipe, tokenizer=tokenizer)
+    part = load_evaluation_part(
+        "sample:almanac", "train", recipe=recipe, tokenizer=tokenizer, limit=24
+    )
     assert part.examples == almanac("train")[:24]

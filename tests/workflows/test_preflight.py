@@ -61,6 +61,9 @@ def plan_tiny(tiny_model_dir: Path, tiny_recipe: Callable[..., Recipe]) -> Calla
 def test_deberta_base_counts_as_published(deberta_base: DebertaV2Config) -> None:
     plan = plan_run(deberta_base, SQUAD_V2_FEATURES, README_POINTS[0].recipe)
     assert plan.base_parameters == 183_833_090  # 183,831,552 and a head of 2 x 768 + 2
+    deberta_base.position_biased_input = True  # the class's default: 512 absolute positions more
+    biased = plan_run(deberta_base, SQUAD_V2_FEATURES, README_POINTS[0].recipe)
+    assert round(biased.base_parameters / 1e6, 1) == 184.2
     assert plan.head_parameters == 1_538
     assert len(plan.matrices) == MATRICES
     assert plan.parameters_per_rank == 165_888

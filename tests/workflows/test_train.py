@@ -155,7 +155,6 @@ def test_the_same_recipe_gives_the_same_run(train_tiny: Callable[..., Any]) -> N
     assert outcome() == outcome()
 
 
-@pytest.mark.xfail(reason="span_loss counts a batch's padding as places an answer could start")
 def test_micro_batches_do_not_change_the_training(
     tiny_model_dir: Path, train_tiny: Callable[..., Any]
 ) -> None:

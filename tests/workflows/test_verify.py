@@ -59,8 +59,16 @@ def test_a_damaged_checkpoint_is_caught(own_run: Any) -> None:
         check_reloaded(own_run.last_checkpoint, prepared, reader, "fp32")
 
 
-@pytest.mark.parametrize("part", ["lora_B.weight", "qa_outputs.weight"])
-def test_other_weights_under_a_whole_manifest_are_caught(part: str, own_run: Any) -> None:
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("lora_B.weight", "reloaded has another update of"),
+        ("qa_outputs.weight", "reloaded gives other logits: off by"),
+    ],
+)
+def test_other_weights_under_a_whole_manifest_are_caught(
+    part: str, message: str, own_run: Any
+) -> None:
     prepared = prepare_run(own_run.recipe)
     reader = open_run(own_run.last_checkpoint, precision="fp32").reader
     path = own_run.last_checkpoint / WEIGHTS
@@ -70,7 +78,7 @@ def test_other_weights_under_a_whole_manifest_are_caught(part: str, own_run: Any
             tensors[key] = tensors[key] * 1.5
     save_file(tensors, path)
     write_manifest(own_run.last_checkpoint)
-    with pytest.raises(CheckpointError, match="reloaded gives other logits: off by"):
+    with pytest.raises(CheckpointError, match=message):
         check_reloaded(own_run.last_checkpoint, prepared, reader, "fp32")
 
 
@@ -80,3 +88,16 @@ def test_training_ends_with_the_check(
     monkeypatch.setattr("qarank.workflows.verify.largest_difference", lambda *_: 0.5)
     with pytest.raises(CheckpointError, match=r"off by 0\.5 of the largest"):
         train_tiny()
+
+
+def test_a_change_of_an_update_too_small_for_the_logits_is_caught(own_run: Any) -> None:
+    prepared = prepare_run(own_run.recipe)
+    reader = open_run(own_run.last_checkpoint, precision="fp32").reader
+    path = own_run.last_checkpoint / WEIGHTS
+    tensors = load_file(path)
+    changed = next(name for name in tensors if name.endswith("lora_A.weight"))
+    tensors[changed] = tensors[changed] * 1.001
+    save_file(tensors, path, metadata={"format": "pt"})
+    write_manifest(own_run.last_checkpoint)
+    with pytest.raises(CheckpointError, match="reloaded has another update of bert.encoder"):
+        check_reloaded(own_run.last_checkpoint, prepared, reader, "fp32")
