@@ -27,7 +27,7 @@ def run_in_process(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
 
 def train_alone(recipe: Path) -> Any:
     """`python -m qarank train` in a process of its own, as users start it."""
-    command = [sys.executable, "-m", "qarank", "train", str(recipe), "--json"]
+    command = [sys.executable, "-m", "qarank", "train", str(recipe), "--json", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=250)
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)

@@ -50,15 +50,20 @@ def new_checkpoint(folder: Path) -> Iterator[Path]:
             yield beside
             write_manifest(beside)
             fsync_tree(beside)
-            doomed = _take_name(folder)
-            beside.replace(folder)
-            shutil.rmtree(doomed, ignore_errors=True)
+            replace_folder(beside, folder)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
 
+def replace_folder(beside: Path, folder: Path) -> None:
+    """Give a finished folder its name; one that had it is deleted after."""
+    doomed = _take_name(folder)
+    beside.replace(folder)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
 def _take_name(folder: Path) -> Path:
-    """Rename a checkpoint, if there is one, before it is deleted: half of it has no right name."""
+    """Rename a folder, if there is one, before it is deleted: half of it has no right name."""
     doomed = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(doomed, ignore_errors=True)
     if folder.exists():

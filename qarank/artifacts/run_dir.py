@@ -109,7 +109,7 @@ class RunDir:
 
 
 def claim_run_dir(path: Path, *, overwrite: bool) -> RunDir:
-    """Make or empty a run folder.
+    """Make or empty a run folder; from here on its run.json says whose it is.
 
     Args:
         path: the folder; made with its parents.
@@ -126,8 +126,10 @@ def claim_run_dir(path: Path, *, overwrite: bool) -> RunDir:
         raise RunDirError(f"{path} cannot be made: {error.strerror}") from error
     run_dir = RunDir(path)
     with run_dir.lock():
+        check_claimable(path, overwrite=overwrite)  # again: another may have come first
         for name in OWN_NAMES:
             _delete(path / name)
+        run_dir.write_run({"state": "claimed"})
     return run_dir
 
 
@@ -144,13 +146,20 @@ def check_claimable(path: Path, *, overwrite: bool) -> None:
         return
     if not path.is_dir():
         raise RunDirError(f"{path} is a file; a run needs a folder of its own")
-    names = sorted(entry.name for entry in path.iterdir() if entry.name != ".lock")
+    names = sorted(entry.name for entry in path.iterdir() if not _is_ours(entry.name))
+    if names and RUN_JSON not in names and "summary.json" in names:
+        raise RunDirError(f"{path} holds a sweep; give this run another name")
     if names and RUN_JSON not in names:
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         raise RunDirError(f"{path} holds files of somebody else ({shown}); choose another name")
     if names and not overwrite:
         state = "a finished" if RunDir(path).is_finished else "an unfinished"
         raise RunDirError(f"{path} holds {state} run; --overwrite replaces it")
+
+
+def _is_ours(name: str) -> bool:
+    """The lock, and what a killed process left of a file it was writing."""
+    return name == ".lock" or (name.startswith(".") and name.endswith(".part"))
 
 
 def open_run_dir(path: Path) -> RunDir:
@@ -178,7 +187,7 @@ def find_checkpoint(path: Path) -> Path:
         open_run_dir(checkpoints.parent)
         if not path.is_dir():
             raise CheckpointError(f"{path}: there is no such checkpoint")
-        return path
+        return path.absolute()
     return best_checkpoint(open_run_dir(path))
 
 

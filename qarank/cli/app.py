@@ -46,12 +46,7 @@ VersionOption = Annotated[
 
 @app.callback()
 def describe(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Print the version.", callback=_print_version, is_eager=True
-        ),
-    ] = False,
+    version: VersionOption = False,
 ) -> None:
     """Fine-tune question-answering models with low-rank adapters: LoRA and AdaLoRA on SQuAD.
 

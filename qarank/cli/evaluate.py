@@ -1,7 +1,7 @@
 """qarank eval: score a run, or any predictions file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,14 +32,21 @@ NaProbOption = Annotated[
 ]
 
 
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        help="With --na-prob: score above which an answer counts as none; default 1.0.",
+        show_default=False,
+    ),
+]
+
+
 def evaluate(
     run: RunOption = None,
     data: DataOption = None,
     predictions: PredictionsOption = None,
     na_prob: NaProbOption = None,
-    na_prob_thresh: Annotated[
-        float, typer.Option(help="No-answer score above which an answer counts as none.")
-    ] = 1.0,
+    na_prob_thresh: ThresholdOption = None,
     precision: PrecisionOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -52,10 +59,17 @@ def evaluate(
     qarank eval --predictions P.json --data dev-v2.0.json --na-prob null_odds.json --json
     """
     set_verbosity(quiet=quiet, verbose=verbose)
-    _check_arguments(run, data, predictions, na_prob)
+    _check_arguments(run, data, predictions)
+    of_file = {"--na-prob": na_prob, "--na-prob-thresh": na_prob_thresh}
+    _refuse_idle(of_file if run is not None else {"--precision": precision})
     if predictions is not None:
         assert data is not None  # checked
-        _score_file(predictions, data, na_prob, na_prob_thresh, as_json=as_json)
+        threshold = 1.0 if na_prob_thresh is None else na_prob_thresh
+        report = _score_file(predictions, data, na_prob, threshold, quiet=quiet)
+        if as_json:
+            print_json(report)
+        else:
+            print_facts(f"{predictions} on {data}", report)
         return
     assert run is not None  # checked
     from qarank.workflows.evaluate import evaluate_run
@@ -72,28 +86,29 @@ def evaluate(
     print_facts(f"{report['checkpoint']} on {report['data']}", facts)
 
 
-def _check_arguments(
-    run: Path | None, data: Path | None, predictions: Path | None, na_prob: Path | None
-) -> None:
+def _check_arguments(run: Path | None, data: Path | None, predictions: Path | None) -> None:
     if (run is None) == (predictions is None):
         raise DataError("give either a RUN, or --predictions with --data")
     if predictions is not None and data is None:
         raise DataError("--predictions needs --data, the SQuAD file they answer")
-    if predictions is None and na_prob is not None:
-        raise DataError("--na-prob goes with --predictions; a RUN has scores of its own")
+
+
+def _refuse_idle(options: dict[str, Any]) -> None:
+    """An option that would do nothing is a mistake."""
+    for option, value in options.items():
+        if value is not None:
+            other = "a RUN" if option == "--precision" else "--predictions"
+            raise DataError(f"{option} goes with {other} only")
 
 
 def _score_file(
-    predictions: Path, data: Path, na_prob: Path | None, na_prob_thresh: float, *, as_json: bool
-) -> None:
+    predictions: Path, data: Path, na_prob: Path | None, na_prob_thresh: float, *, quiet: bool
+) -> dict[str, Any]:
     from qarank.workflows.score_file import score_file
 
     metrics, num_missing = score_file(
         predictions, data, na_prob=na_prob, na_prob_thresh=na_prob_thresh
     )
-    if num_missing:
+    if num_missing and not quiet:
         typer.echo(f"qarank: {num_missing} questions have no prediction", err=True)
-    if as_json:
-        print_json(metrics)
-    else:
-        print_facts(f"{predictions} on {data}", metrics)
+    return metrics

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qarank.cli.options import JsonOption
+from qarank.cli.options import JsonOption, QuietOption, VerboseOption, set_verbosity
 
 if TYPE_CHECKING:
     from qarank.workflows.inspect_ranks import RankReport
@@ -16,11 +16,17 @@ RunsArgument = Annotated[
 ]
 
 
-def inspect_ranks(runs: RunsArgument, as_json: JsonOption = False) -> None:
+def inspect_ranks(
+    runs: RunsArgument,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
     """Show the rank each adapted matrix kept, layer by layer.
 
     Example: qarank inspect-ranks runs/quickstart/adalora
     """
+    set_verbosity(quiet=quiet, verbose=verbose)
     from qarank.cli.render import print_json
     from qarank.workflows.inspect_ranks import report_ranks
 
@@ -38,11 +44,12 @@ def print_ranks(report: "RankReport") -> None:
     from qarank.cli.render import print_table
 
     names = list(dict.fromkeys(matrix.name for matrix in report.matrices))
-    layers = list(dict.fromkeys(matrix.layer for matrix in report.matrices))
-    ranks = {(matrix.layer, matrix.name): matrix.rank for matrix in report.matrices}
+    layers = list(dict.fromkeys((matrix.stack, matrix.layer) for matrix in report.matrices))
+    ranks = {((m.stack, m.layer), m.name): m.rank for m in report.matrices}
+    several = len({stack for stack, layer in layers}) > 1  # encoder and decoder
     rows = [
         [
-            "-" if layer is None else str(layer),
+            _name_layer(*layer, with_stack=several),
             *(ranks.get((layer, name)) for name in names),
             sum(ranks.get((layer, name), 0) for name in names),
         ]
@@ -56,6 +63,12 @@ def print_ranks(report: "RankReport") -> None:
     )
     columns = ["layer", *(_shorten(name) for name in names), "sum"]
     print_table(f"{report.checkpoint} ({report.type})", columns, rows, note=note)
+
+
+def _name_layer(stack: str, layer: int | None, *, with_stack: bool) -> str:
+    if layer is None:
+        return "-"
+    return f"{stack}.{layer}" if with_stack else str(layer)
 
 
 def _shorten(name: str) -> str:

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from qarank.cli.options import JsonOption, OverwriteOption, RunArgument
+from qarank.cli.options import (
+    JsonOption,
+    OverwriteOption,
+    QuietOption,
+    RunArgument,
+    VerboseOption,
+    set_verbosity,
+)
 from qarank.cli.render import print_facts, print_json
 
 OutArgument = Annotated[Path, typer.Argument(help="Folder to make.", show_default=False)]
@@ -16,6 +23,8 @@ def merge(
     out: OutArgument,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Fold a run's adapters into a dense model that plain transformers opens.
 
@@ -23,6 +32,7 @@ def merge(
 
     Example: qarank merge runs/quickstart/adalora merged
     """
+    set_verbosity(quiet=quiet, verbose=verbose)
     from qarank.workflows.merge import merge_run
 
     report = merge_run(run, out, overwrite=overwrite)

@@ -1,6 +1,8 @@
 """Arguments and options that several commands share."""
 
 import logging
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -29,3 +31,6 @@ def set_verbosity(*, quiet: bool, verbose: bool) -> None:
     level = logging.ERROR if quiet else logging.INFO
     logging.basicConfig(format="%(message)s", level=logging.INFO if verbose else logging.ERROR)
     logging.getLogger("qarank").setLevel(level)
+    if quiet or not sys.stderr.isatty():  # read when those libraries are imported, later
+        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -21,8 +21,11 @@ def print_plan(name: str, data: dict[str, Any], plan: dict[str, Any]) -> None:
         ],
     )
     print_facts(f"plan of {name}", _describe_plan(plan))
+    print_table("adapted", ["matrices", "number"], plan["targets"].items())
     if plan["schedule"] is not None:
         print_budget(plan)
+    else:
+        print_facts("budget", {"allocator": "none: every matrix keeps r"})
 
 
 def print_budget(plan: dict[str, Any]) -> None:

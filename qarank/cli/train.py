@@ -32,7 +32,7 @@ def train(
 ) -> None:
     """Train a recipe's model; the run folder holds all that comes of it.
 
-    Example: qarank train recipes/quickstart.yaml --set sweep=null --set train.epochs=1
+    Example: qarank train recipes/quickstart.yaml --set sweep=null --set name=mine
     """
     set_verbosity(quiet=quiet, verbose=verbose)
     from qarank.config.load import load_recipe
@@ -41,7 +41,7 @@ def train(
     if asked.sweep is not None:
         raise RecipeError(
             f"{recipe} is a sweep of several runs: run it with `qarank sweep`, or one run of the "
-            "recipe itself with --set sweep=null"
+            "recipe itself with --set sweep=null --set name=NAME"
         )
     from qarank.workflows.reach import check_reach
 

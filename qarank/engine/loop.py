@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from qarank.engine.hooks import Batch, Listener, LossFunction, StepData, StepHook, StepReport
-from qarank.errors import NonFiniteError
+from qarank.errors import NonFiniteError, RunError
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,15 @@ class Trainer:
 
         Raises:
             NonFiniteError: a loss or penalty is NaN or infinite.
+            RunError: the device's memory is full.
         """
         for global_step in range(first_step, self.settings.total_steps + 1):
-            report = self.train_step(global_step)
+            try:
+                report = self.train_step(global_step)
+            except torch.OutOfMemoryError as error:
+                raise RunError(
+                    f"step {global_step}: out of memory; lower train.micro_batch_size"
+                ) from error
             for listener in listeners:
                 listener(report)
 

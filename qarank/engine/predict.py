@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from qarank.engine.hooks import Batch
+from qarank.errors import RunError
 
 Reduced = TypeVar("Reduced")
 
@@ -47,6 +48,8 @@ def run_inference(
                 with autocast():
                     kept.append(reduce(model, batch))
                 on_batch(len(rows))
+    except torch.OutOfMemoryError as error:
+        raise RunError("out of memory in an evaluation; lower eval.batch_size") from error
     finally:
         model.train(was_training)
     return kept

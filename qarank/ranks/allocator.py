@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from qarank.adapters.layer import AdaptedLinear
-from qarank.errors import AllocationError, NonFiniteError
+from qarank.errors import AllocationError, NonFiniteError, NoOpError
 from qarank.ranks.importance import ImportanceTracker
 from qarank.ranks.schedule import BudgetSchedule
 
@@ -136,6 +136,10 @@ class RankAllocator:
     def _choose(self, global_step: int) -> None:
         budget = self.schedule.budget_at(global_step)
         before = self.mask()
+        if budget < before.numel() and self.importance.num_updates == 0:
+            raise NoOpError(
+                f"step {global_step}: triplets are to be cut, but no step has been scored yet"
+            )
         selection = select_triplets(self.importance.triplet_scores(), budget)
         pieces = self._split(selection.keep)
         for layer, keep in zip(self.layers.values(), pieces, strict=True):

@@ -98,6 +98,7 @@ class ImportanceTracker:
         num_entries = sum(parameter.numel() for parameter in self._parameters)
         self.sensitivity = torch.zeros(num_entries, device=device)  # (n,) float32
         self.uncertainty = torch.zeros(num_entries, device=device)  # (n,) float32
+        self.num_updates = 0
 
     @torch.no_grad()
     def update(self) -> None:
@@ -118,6 +119,7 @@ class ImportanceTracker:
         self.sensitivity.mul_(self.beta1).add_(current, alpha=1 - self.beta1)
         current.sub_(self.sensitivity).abs_()
         self.uncertainty.mul_(self.beta2).add_(current, alpha=1 - self.beta2)
+        self.num_updates += 1
 
     @torch.no_grad()
     def triplet_scores(self) -> Tensor:
@@ -132,13 +134,18 @@ class ImportanceTracker:
         return torch.cat([self._layer_scores(layer, pieces) for layer in self.layers.values()])
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Both averages, (n,) each."""
-        return {"sensitivity": self.sensitivity, "uncertainty": self.uncertainty}
+        """Both averages, (n,) each, and how many steps they hold."""
+        return {
+            "sensitivity": self.sensitivity,
+            "uncertainty": self.uncertainty,
+            "num_updates": torch.tensor(self.num_updates),
+        }
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take both averages back."""
+        """Take them back."""
         self.sensitivity.copy_(state["sensitivity"])
         self.uncertainty.copy_(state["uncertainty"])
+        self.num_updates = int(state["num_updates"])
 
     def _layer_scores(self, layer: AdaptedLinear, pieces: Iterator[Tensor]) -> Tensor:
         """(r,) of one matrix; takes its two or three pieces of the flat vector."""

@@ -6,6 +6,7 @@ from typing import Any
 from qarank.artifacts.evaluation import write_evaluation
 from qarank.engine.progress import ProgressBar
 from qarank.errors import DataError
+from qarank.squad.text_file import require_file
 from qarank.workflows.data import allows_no_answer, load_evaluation_part
 from qarank.workflows.saved_model import OpenedRun, open_run
 from qarank.workflows.scoring import evaluate_reader
@@ -25,6 +26,8 @@ def evaluate_run(
     Raises:
         DataError: the recipe names no evaluation data, and none is given.
     """
+    if data is not None:
+        require_file(data)
     opened = open_run(path, precision=precision)
     recipe = opened.saved.recipe
     location = recipe.data.validation_location if data is None else (str(data), "validation")

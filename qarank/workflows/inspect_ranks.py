@@ -17,6 +17,7 @@ class MatrixRank:
 
     Attributes:
         path: full module path.
+        stack: what the layers are in, as `bert.encoder.layer`; "" where the path has no layer.
         layer: number of its layer; None where its path has none.
         name: the path without the layer, as `attention.self.query`.
         rank: triplets kept.
@@ -24,6 +25,7 @@ class MatrixRank:
     """
 
     path: str
+    stack: str
     layer: int | None
     name: str
     rank: int
@@ -81,13 +83,13 @@ def report_ranks(path: Path) -> RankReport:
         raise CheckpointError(f"{checkpoint} is damaged: {RANK_PATTERN} cannot be read") from error
 
 
-def split_path(path: str) -> tuple[int | None, str]:
-    """`bert.encoder.layer.3.attention.self.query` -> (3, `attention.self.query`)."""
-    found = re.match(r"^.*?\.(\d+)\.(.+)$", path)
-    return (None, path) if found is None else (int(found[1]), found[2])
+def split_path(path: str) -> tuple[str, int | None, str]:
+    """`bert.encoder.layer.3.intermediate` -> (`bert.encoder.layer`, 3, `intermediate`)."""
+    found = re.match(r"^(.*?)\.(\d+)\.(.+)$", path)
+    return ("", None, path) if found is None else (found[1], int(found[2]), found[3])
 
 
 def _read_matrix(path: str, entry: dict[str, Any]) -> MatrixRank:
-    layer, name = split_path(path)
+    stack, layer, name = split_path(path)
     cost = entry["in_features"] + entry["out_features"]
-    return MatrixRank(path, layer, name, entry["rank"], entry["rank"] * cost)
+    return MatrixRank(path, stack, layer, name, entry["rank"], entry["rank"] * cost)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from transformers import AutoModelForQuestionAnswering, PreTrainedTokenizerBase
 
 from qarank.adapters.merge import merge_adapters
-from qarank.artifacts.atomic import write_json
+from qarank.artifacts.atomic import write_json, writing
+from qarank.artifacts.checkpoint import replace_folder
 from qarank.errors import CheckpointError, RunDirError
 from qarank.workflows.logits import compute_logits, largest_difference
 from qarank.workflows.model import quiet_transformers
@@ -33,6 +34,7 @@ def merge_run(path: Path, out: Path, *, overwrite: bool = False) -> dict[str, An
 
     Raises:
         RunDirError: out is there already.
+        RunError: out cannot be written; what was there stays.
         CheckpointError: the merged model's logits differ by more than 1e-4 of the largest.
     """
     _check_free(out, overwrite=overwrite)
@@ -44,17 +46,16 @@ def merge_run(path: Path, out: Path, *, overwrite: bool = False) -> dict[str, An
     folder = out.resolve()  # `.` has no name of its own
     beside = folder.with_name(f".{folder.name}.part")
     try:
-        difference = _save_and_compare(model, opened.tokenizer, beside, batch, before)
-        info = {
-            "checkpoint": str(opened.saved.checkpoint),
-            "matrices": len(opened.layers),
-            "largest_logit": float(before.abs().max()),
-            "largest_difference": difference,
-        }
-        write_json(beside / MERGE_INFO, info)
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.replace(folder)
+        with writing(out):
+            difference = _save_and_compare(model, opened.tokenizer, beside, batch, before)
+            info = {
+                "checkpoint": str(opened.saved.checkpoint),
+                "matrices": len(opened.layers),
+                "largest_logit": float(before.abs().max()),
+                "largest_difference": difference,
+            }
+            write_json(beside / MERGE_INFO, info)
+            replace_folder(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return {**info, "out": str(out)}
@@ -77,7 +78,7 @@ def _save_and_compare(
         tokenizer.save_pretrained(folder)
         saved = AutoModelForQuestionAnswering.from_pretrained(folder, dtype=torch.float32)
     difference = largest_difference(before, compute_logits(saved, batch))
-    if difference > TOLERANCE:
+    if not difference <= TOLERANCE:  # so that NaN is refused too
         raise CheckpointError(
             f"the merged model's logits are off by {difference:.2g} of the largest; at most "
             f"{TOLERANCE:g} is allowed, so nothing was written"

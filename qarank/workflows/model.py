@@ -73,10 +73,19 @@ def load_base_model(source: ModelSource, config: PretrainedConfig, *, seed: int)
     return model  # type: ignore[no-any-return]
 
 
-def build_meta_model(config: PretrainedConfig) -> nn.Module:
-    """The same model without weights: shapes only, no memory."""
-    with torch.device("meta"):
-        model = AutoModelForQuestionAnswering.from_config(config)
+def build_meta_model(config: PretrainedConfig, *, trust_remote_code: bool = False) -> nn.Module:
+    """The same model without weights: shapes only, no memory.
+
+    Raises:
+        ModelError: transformers knows no question-answering model of this configuration.
+    """
+    try:
+        with torch.device("meta"):
+            model = AutoModelForQuestionAnswering.from_config(
+                config, trust_remote_code=trust_remote_code
+            )
+    except (ValueError, ImportError, KeyError) as error:
+        raise ModelError(f"no {config.model_type} reader can be built: {_reason(error)}") from error
     require_head(model)
     return model  # type: ignore[no-any-return]
 
@@ -93,8 +102,12 @@ def _open(factory: Any, source: ModelSource, **more: Any) -> Any:
     try:
         return factory.from_pretrained(source.location, **source.options, **more)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"{source.location} cannot be opened: {reason}") from error
+        raise ModelError(f"{source.location} cannot be opened: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Where a model is: a folder, an installed package, or the hub. Knows without loading torch."""
 
 import importlib.util
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ def find_model(model: ModelConfig) -> ModelSource:
         ModelError: no such folder or package.
         HubError: a hub name that is not cached while the hub is out of reach; told in seconds.
     """
-    name = model.name_or_path
+    name = os.path.expanduser(model.name_or_path)
     options = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
     if name.startswith(PACKAGE_SCHEME):
         return ModelSource(str(_find_in_package(name)), {})

@@ -4,6 +4,8 @@ A pure function of the model's configuration, the number of features and the rec
 """
 
 import math
+import re
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,10 +57,16 @@ class Plan:
         """Parameters that one more rank in every matrix costs, scalars E not counted."""
         return sum(sum(shape) for shape in self.matrices.values())
 
+    @property
+    def targets(self) -> dict[str, int]:
+        """The adapted paths with * for the layer -> how many there are."""
+        return dict(Counter(re.sub(r"\.\d+\.", ".*.", path) for path in self.matrices))
+
     def to_dict(self) -> dict[str, Any]:
         """For run.json and --json; the schedule with its rounds counted."""
         plan = asdict(self)
         plan["matrices"] = {path: list(shape) for path, shape in self.matrices.items()}
+        plan["targets"] = self.targets
         plan["parameters_per_rank"] = self.parameters_per_rank
         if self.schedule is not None:
             plan["schedule"]["num_rounds"] = len(self.schedule.rounds())
@@ -72,10 +80,11 @@ def plan_run(config: PretrainedConfig, num_features: int, recipe: Recipe) -> Pla
         AdapterError: targets match nothing, or r does not fit a matrix.
         ScheduleError: the budget schedule does not fit the run's steps.
     """
-    model = build_meta_model(config)
+    model = build_meta_model(config, trust_remote_code=recipe.model.trust_remote_code)
     matrices = find_matrices(model, config.model_type, recipe)
     per_epoch = math.ceil(num_features / recipe.train.batch_size)
     total_steps = count_steps(recipe, per_epoch)
+    warmup_steps = _plan_warmup(recipe, total_steps)
     head = sum(parameter.numel() for parameter in model.get_submodule(HEAD).parameters())
     base = sum(parameter.numel() for parameter in model.parameters())
     adapters = _count_adapter_parameters(recipe, matrices)
@@ -83,7 +92,7 @@ def plan_run(config: PretrainedConfig, num_features: int, recipe: Recipe) -> Pla
         num_features=num_features,
         steps_per_epoch=per_epoch,
         total_steps=total_steps,
-        warmup_steps=resolve_steps(recipe.train.warmup_steps, total_steps),
+        warmup_steps=warmup_steps,
         eval_every=_period(recipe.eval.every, total_steps),
         save_every=_period(recipe.train.save_every, total_steps),
         matrices=matrices,
@@ -100,7 +109,8 @@ def count_steps(recipe: Recipe, steps_per_epoch: int) -> int:
     if recipe.train.max_steps is not None:
         return recipe.train.max_steps
     assert recipe.train.epochs is not None  # the schema wants one of the two
-    return math.ceil(recipe.train.epochs * steps_per_epoch)
+    # Rounded first: 1.1 * 100 is a little more than 110 in floating point.
+    return math.ceil(round(recipe.train.epochs * steps_per_epoch, 6))
 
 
 def find_matrices(model: nn.Module, model_type: str, recipe: Recipe) -> dict[str, tuple[int, int]]:
@@ -129,6 +139,16 @@ def find_matrices(model: nn.Module, model_type: str, recipe: Recipe) -> dict[str
 def _count_adapter_parameters(recipe: Recipe, matrices: dict[str, tuple[int, int]]) -> int:
     singular = 1 if recipe.adapter.type == "svd" else 0
     return recipe.adapter.r * sum(sum(shape) + singular for shape in matrices.values())
+
+
+def _plan_warmup(recipe: Recipe, total_steps: int) -> int:
+    warmup_steps = resolve_steps(recipe.train.warmup_steps, total_steps)
+    if warmup_steps >= total_steps:
+        raise ScheduleError(
+            f"train.warmup_steps is {warmup_steps}; this run has {total_steps} steps, so fewer, or "
+            "a share such as 0.05, are allowed"
+        )
+    return warmup_steps
 
 
 def _period(value: int | float | None, total_steps: int) -> int | None:

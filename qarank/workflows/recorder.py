@@ -52,6 +52,7 @@ class Progress:
 
     Attributes:
         metrics: of the latest evaluation.
+        best_metrics: of the best evaluation at the final budget; empty before there is one.
         best_step: of the best evaluation at the final budget; None before there is one.
         best_value: what it scored.
         seconds: spent in optimizer steps.
@@ -60,6 +61,7 @@ class Progress:
     """
 
     metrics: dict[str, Any] = field(default_factory=dict)
+    best_metrics: dict[str, Any] = field(default_factory=dict)
     best_step: int | None = None
     best_value: float = float("-inf")
     seconds: float = 0.0
@@ -102,13 +104,14 @@ class RunRecorder:
         progress.seconds += report.seconds
         progress.rows += report.num_rows
         progress.num_skipped += report.skipped
+        found: dict[str, Any] = {}  # what this very step scored
         is_best = False
         if self.evaluate is not None and self.milestones.is_evaluation(step):
-            progress.metrics = dict(self.evaluate(step))
-            self.tracker.log(step, _numbers(progress.metrics))
+            found = progress.metrics = dict(self.evaluate(step))
+            self.tracker.log(step, _numbers(found))
             is_best = self._note_best(step)
         if is_best or self.milestones.is_save(step):
-            self.save(step, progress.metrics)
+            self.save(step, found)
             self._drop_old()
 
     def _note_best(self, step: int) -> bool:
@@ -116,6 +119,7 @@ class RunRecorder:
         if not self.milestones.is_candidate(step) or value <= self.progress.best_value:
             return False
         self.progress.best_step, self.progress.best_value = step, value
+        self.progress.best_metrics = self.progress.metrics
         return True
 
     def _drop_old(self) -> None:

@@ -26,7 +26,7 @@ from qarank.workflows.prepare import Prepared
 from qarank.workflows.recorder import Milestones, RankRecorder, RunRecorder
 from qarank.workflows.save import optimizer_tensors, save_checkpoint
 from qarank.workflows.scoring import Reader, evaluate_reader
-from qarank.workflows.verify import check_allocation, check_reloaded
+from qarank.workflows.verify import check_allocation, check_reloaded, check_steps
 
 
 class TrainingSession:
@@ -70,6 +70,7 @@ class TrainingSession:
             self.trainer.fit([logger, bar.on_step, self.recorder])
         checkpoint = self.run_dir.checkpoint_dir(total)
         check_allocation(self.plan, self.allocator)
+        check_steps(total, self.trainer.num_skipped)
         difference = check_reloaded(checkpoint, self.prepared, self.reader(), self.precision)
         return self._sum_up(time.perf_counter() - started, difference)
 
@@ -200,6 +201,8 @@ class TrainingSession:
     def _save(self, global_step: int, metrics: Mapping[str, Any]) -> None:
         state = optimizer_tensors(self.model, self.trainer.optimizer)
         state["generator.cpu"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            state["generator.cuda"] = torch.cuda.get_rng_state(self.device)
         if self.allocator is not None:
             of_allocator = self.allocator.state_dict()
             state |= {f"allocator.{name}": tensor for name, tensor in of_allocator.items()}
@@ -208,6 +211,8 @@ class TrainingSession:
             "total_steps": self.plan.total_steps,
             "num_skipped": self.trainer.num_skipped,
             "scaler": self.trainer.scaler.state_dict(),
+            "best_step": self.recorder.progress.best_step,
+            "best_metrics": self.recorder.progress.best_metrics,
             "metrics": dict(metrics),
         }
         save_checkpoint(
@@ -227,7 +232,8 @@ class TrainingSession:
         return {
             "checkpoint": last,
             "best_checkpoint": last if best is None else self.run_dir.checkpoint_dir(best).name,
-            "metrics": progress.metrics,
+            "metrics": progress.best_metrics,  # of the checkpoint that RUN stands for
+            "last_metrics": progress.metrics,
             "ranks": {path: layer.rank for path, layer in self.layers.items()},
             "num_rounds": 0 if self.allocator is None else self.allocator.num_rounds,
             "num_revived": self.rank_recorder.num_revived,

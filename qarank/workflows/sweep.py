@@ -12,6 +12,7 @@ from qarank.config.load import dump_recipe
 from qarank.config.schema import Recipe
 from qarank.config.sweep_points import SweepPoint
 from qarank.errors import RunDirError
+from qarank.workflows.prepare import prepare_run
 from qarank.workflows.train import TrainOptions, run_path, train_recipe
 
 COLUMNS = (
@@ -64,9 +65,14 @@ def run_sweep(
     Raises:
         RunDirError: a point's folder holds a run of another recipe, or is somebody else's.
     """
-    finished = [_is_finished(point.recipe, overwrite=overwrite) for point in points]
-    outcomes = []
-    for number, (point, was_finished) in enumerate(zip(points, finished, strict=True), start=1):
+    if RunDir(sweep_dir).run_path.exists():
+        raise RunDirError(f"{sweep_dir} holds a run; give the sweep another name")
+    for point in points:
+        if not _is_finished(point.recipe, overwrite=overwrite):
+            prepare_run(point.recipe)  # a point that cannot run is told before the first one trains
+    outcomes: list[PointOutcome] = []
+    for number, point in enumerate(points, start=1):
+        was_finished = _is_finished(point.recipe, overwrite=overwrite)
         on_point(number, point, was_finished)
         if was_finished:
             run = RunDir(run_path(point.recipe)).read_run()
@@ -75,7 +81,8 @@ def run_sweep(
             options = TrainOptions(overwrite=True, show_progress=show_progress)
             run = train_recipe(point.recipe, options)
         outcomes.append(PointOutcome(point.name, run, was_finished))
-    return write_summary(sweep_dir, outcomes)
+        summary = write_summary(sweep_dir, outcomes)
+    return summary
 
 
 def write_summary(sweep_dir: Path, outcomes: Sequence[PointOutcome]) -> dict[str, Any]:
@@ -88,7 +95,7 @@ def write_summary(sweep_dir: Path, outcomes: Sequence[PointOutcome]) -> dict[str
 
 
 def summarise(outcome: PointOutcome) -> dict[str, Any]:
-    """A point's row: figures of its last evaluation, what it trained, what rank it kept.
+    """A point's row: figures of its best checkpoint, what it trained, what rank it kept.
 
     `final_parameters` are those of the kept triplets and the head: what the trained model adds.
     """

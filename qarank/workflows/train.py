@@ -1,5 +1,6 @@
 """qarank train: a recipe -> a run folder with checkpoints, metrics and ranks."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from qarank.engine.tracking import Tracker
 from qarank.workflows.facts import describe_environment
 from qarank.workflows.prepare import Prepared, describe_parts, prepare_run
 from qarank.workflows.session import TrainingSession
+
+LOG = logging.getLogger("qarank")
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ def train_prepared(prepared: Prepared, options: TrainOptions) -> dict[str, Any]:
         "data": describe_parts(prepared),
         "plan": prepared.plan.to_dict(),
     }
+    _note_plan(prepared)
     with run_dir.lock():
         write_text(run_dir.recipe_path, dump_recipe(recipe))
         run_dir.write_run(facts)
@@ -82,6 +86,16 @@ def train_prepared(prepared: Prepared, options: TrainOptions) -> dict[str, Any]:
         finished = {**facts, "state": "finished", "result": result}
         run_dir.write_run(finished)
     return finished
+
+
+def _note_plan(prepared: Prepared) -> None:
+    """Say, before anything long, what is adapted and how far the budget falls."""
+    plan, name = prepared.plan, prepared.recipe.name
+    LOG.info("%s: %d steps, %s trained parameters", name, plan.total_steps, plan.trained_parameters)
+    for target, count in plan.targets.items():
+        LOG.info("  adapted: %s, %d matrices", target, count)
+    if plan.schedule is not None:
+        LOG.info("  triplets: %d -> %d", plan.schedule.start_budget, plan.schedule.target_budget)
 
 
 def _describe_error(error: BaseException) -> str:

@@ -64,7 +64,7 @@ def test_a_free_or_empty_folder_is_taken(tmp_path: Path, overwrite: bool) -> Non
             path.mkdir()
             (path / ".lock").touch()  # left by a run that was stopped before its first file
         assert claim_run_dir(path, overwrite=overwrite) == RunDir(path)
-        assert names_in(path) == set()
+        assert names_in(path) == {"run.json"}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_overwrite_deletes_a_runs_own_names_and_keeps_a_users_file(tmp_path: Pat
     check_claimable(run_dir.path, overwrite=True)
     assert names_in(run_dir.path) == {*OWN_NAMES, "notes.txt", "plots"}, "a check touches nothing"
     claim_run_dir(run_dir.path, overwrite=True)
-    assert names_in(run_dir.path) == {"notes.txt", "plots"}
+    assert names_in(run_dir.path) == {"notes.txt", "plots", "run.json"}
     assert (run_dir.path / "notes.txt").read_text() == "mine"
 
 
@@ -98,7 +98,7 @@ def test_overwrite_unlinks_a_link_and_leaves_what_it_points_to(tmp_path: Path) -
     (elsewhere / "step_000001").mkdir(parents=True)
     (run_dir.path / "checkpoints").symlink_to(elsewhere)
     claim_run_dir(run_dir.path, overwrite=True)
-    assert names_in(run_dir.path) == set()
+    assert names_in(run_dir.path) == {"run.json"}
     assert (elsewhere / "step_000001").is_dir()
 
 
@@ -118,7 +118,7 @@ def test_overwrite_stopped_half_way_can_be_repeated(
         with pytest.raises(KeyboardInterrupt):
             claim_run_dir(run_dir.path, overwrite=True)
     assert "run.json" not in deleted
-    assert names_in(claim_run_dir(run_dir.path, overwrite=True).path) == set()
+    assert names_in(claim_run_dir(run_dir.path, overwrite=True).path) == {"run.json"}
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -172,7 +172,7 @@ def test_a_damaged_run_json_is_told_but_can_be_overwritten(tmp_path: Path, conte
     for read in (run_dir.read_run, lambda: find_checkpoint(run_dir.path)):
         with pytest.raises(RunDirError, match=r"a/run\.json cannot be read: "):
             read()
-    assert names_in(claim_run_dir(run_dir.path, overwrite=True).path) == set()
+    assert names_in(claim_run_dir(run_dir.path, overwrite=True).path) == {"run.json"}
 
 
 def test_what_is_written_of_a_run_reads_back(tmp_path: Path) -> None:

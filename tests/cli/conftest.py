@@ -63,11 +63,18 @@ _shared: list[Path] = []
 
 
 @pytest.fixture
-def trained_run(run_cli: Callable[..., Outcome], recipe_file: Callable[..., Path]) -> Path:
+def trained_run(
+    run_cli: Callable[..., Outcome],
+    recipe_file: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """A finished run of svd + adalora. Made once: read it, do not write to it."""
     if not _shared:
         recipe = recipe_file(adapter={"type": "svd", "r": 4, "alpha": 64})
-        done = run_cli("train", recipe, "--set", "train.learning_rate=0.05", "-q")
+        runs_dir = tmp_path_factory.mktemp("shared")  # not the first test's own folder
+        overrides = ("train.learning_rate=0.05", f"runs_dir={runs_dir}")
+        sets = [word for override in overrides for word in ("--set", override)]
+        done = run_cli("train", recipe, *sets, "-q")
         assert done.code == 0, done.err
-        _shared.append(recipe.parent / "runs" / "tiny")
+        _shared.append(runs_dir / "tiny")
     return _shared[0]

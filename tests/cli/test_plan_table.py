@@ -20,6 +20,7 @@ PLAN: dict[str, Any] = {
     "adapter_parameters": 1_991_520,
     "head_parameters": 1_538,
     "matrices": {f"layer.{number}": [768, 768] for number in range(72)},
+    "targets": {"layer.*": 72},
     "parameters_per_rank": 165_888,
     "steps_per_epoch": 8_235,
     "total_steps": 98_820,
@@ -51,4 +52,6 @@ def test_a_plan_shows_data_parameters_steps_and_budget(
 
 def test_without_an_allocator_there_is_no_budget(capsys: pytest.CaptureFixture[str]) -> None:
     print_plan("lora", DATA, PLAN | {"schedule": None})
-    assert "budget" not in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "none: every matrix keeps r" in out
+    assert "rounds" not in out

@@ -31,6 +31,7 @@ class Scripted(ImportanceTracker):
 
     def update(self) -> None:
         """Nothing to average."""
+        self.num_updates += 1
 
     def triplet_scores(self) -> Tensor:
         return torch.tensor(next(self.script), dtype=torch.float64)

@@ -10,13 +10,19 @@ from qarank.workflows.inspect_ranks import report_ranks, split_path
 @pytest.mark.parametrize(
     ("path", "parts"),
     [
-        ("bert.encoder.layer.3.attention.self.query", (3, "attention.self.query")),
-        ("deberta.encoder.layer.11.output.dense", (11, "output.dense")),
-        ("encoder.block.0.layer.1.DenseReluDense.wo", (0, "layer.1.DenseReluDense.wo")),
-        ("model.pooler.dense", (None, "model.pooler.dense")),
+        (
+            "bert.encoder.layer.3.attention.self.query",
+            ("bert.encoder.layer", 3, "attention.self.query"),
+        ),
+        ("deberta.encoder.layer.11.output.dense", ("deberta.encoder.layer", 11, "output.dense")),
+        (
+            "encoder.block.0.layer.1.DenseReluDense.wo",
+            ("encoder.block", 0, "layer.1.DenseReluDense.wo"),
+        ),
+        ("model.pooler.dense", ("", None, "model.pooler.dense")),
     ],
 )
-def test_a_path_is_a_layer_and_a_name(path: str, parts: tuple[int | None, str]) -> None:
+def test_a_path_is_a_layer_and_a_name(path: str, parts: tuple[str, int | None, str]) -> None:
     assert split_path(path) == parts
 
 
@@ -35,7 +41,14 @@ def test_a_report_is_json(pruned_run: Any) -> None:
     assert {"checkpoint", "type", "r", "matrices", "total_rank", "total_parameters"} == set(
         document
     )
-    assert set(document["matrices"][0]) == {"path", "layer", "name", "rank", "parameters"}
+    assert set(document["matrices"][0]) == {
+        "path",
+        "stack",
+        "layer",
+        "name",
+        "rank",
+        "parameters",
+    }
 
 
 def test_a_checkpoint_without_adapters_has_no_ranks(own_run: Any) -> None:

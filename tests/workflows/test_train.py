@@ -111,7 +111,7 @@ def test_metrics_are_lines_of_training_and_of_evaluation(pruned_run: Any) -> Non
     }
     assert {"eval/exact", "eval/f1", "eval/HasAns_f1", "eval/NoAns_exact"} <= set(lines[1])
     last = {key.removeprefix("eval/"): value for key, value in lines[-1].items() if "eval" in key}
-    assert last == pruned_run.run["result"]["metrics"]
+    assert last == pruned_run.run["result"]["last_metrics"]
 
 
 def test_tensorboard_has_the_originals_tags(

@@ -8,10 +8,10 @@ from safetensors.torch import load_file, save_file
 
 from qarank.artifacts.checkpoint import write_manifest
 from qarank.config.schema import Recipe
-from qarank.errors import CheckpointError, NoOpError
+from qarank.errors import CheckpointError, NoOpError, RunError
 from qarank.workflows.prepare import prepare_run
 from qarank.workflows.saved_model import open_run
-from qarank.workflows.verify import check_allocation, check_reloaded
+from qarank.workflows.verify import check_allocation, check_reloaded, check_steps
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -24,6 +24,12 @@ def plan(target: int | None) -> Any:
 def allocator(num_rounds: int, kept: int) -> Any:
     mask = torch.arange(10) < kept
     return SimpleNamespace(num_rounds=num_rounds, mask=lambda: mask)
+
+
+def test_a_run_of_skipped_steps_alone_is_no_success() -> None:
+    check_steps(5, 4)
+    with pytest.raises(NoOpError, match="all 5 steps had gradients that were not finite"):
+        check_steps(5, 5)
 
 
 def test_a_run_without_an_allocator_has_nothing_to_check() -> None:
@@ -78,7 +84,7 @@ def test_other_weights_under_a_whole_manifest_are_caught(
             tensors[key] = tensors[key] * 1.5
     save_file(tensors, path)
     write_manifest(own_run.last_checkpoint)
-    with pytest.raises(CheckpointError, match=message):
+    with pytest.raises(RunError, match=message):
         check_reloaded(own_run.last_checkpoint, prepared, reader, "fp32")
 
 
@@ -86,7 +92,7 @@ def test_training_ends_with_the_check(
     tiny_recipe: Callable[..., Recipe], train_tiny: Callable[..., Any], monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("qarank.workflows.verify.largest_difference", lambda *_: 0.5)
-    with pytest.raises(CheckpointError, match=r"off by 0\.5 of the largest"):
+    with pytest.raises(RunError, match=r"off by 0\.5 of the largest"):
         train_tiny()
 
 
@@ -99,5 +105,5 @@ def test_a_change_of_an_update_too_small_for_the_logits_is_caught(own_run: Any) 
     tensors[changed] = tensors[changed] * 1.001
     save_file(tensors, path, metadata={"format": "pt"})
     write_manifest(own_run.last_checkpoint)
-    with pytest.raises(CheckpointError, match="reloaded has another update of bert.encoder"):
+    with pytest.raises(RunError, match="reloaded has another update of bert.encoder"):
         check_reloaded(own_run.last_checkpoint, prepared, reader, "fp32")
