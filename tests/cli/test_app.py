@@ -106,7 +106,7 @@ def test_a_hub_name_that_nobody_answers_for_is_refused_within_seconds(
     monkeypatch.setattr(socket, "create_connection", hang)
     started = time.perf_counter()
     done = run_cli("train", recipe_file(), "--set", "model.name_or_path=somebody/some-model")
-    assert time.perf_counter() - started < 3.5
+    assert time.perf_counter() - started < 10  # 2 s of waiting and a busy machine; the hub hangs 30
     over.set()
     assert done.code == 2
     assert "the hub cannot be reached" in done.err
