@@ -244,3 +244,22 @@ def test_each_own_name_has_its_place(tmp_path: Path) -> None:
     ]
     assert {place.relative_to(tmp_path).parts[0] for place in places} == set(OWN_NAMES)
     assert run_dir.checkpoint_dir(3000).name == "step_003000"
+
+
+def test_a_sweep_is_told_from_somebody_elses_folder(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text("{}")
+    with pytest.raises(RunDirError, match="holds a sweep; give this run another name"):
+        check_claimable(tmp_path, overwrite=True)
+
+
+def test_what_a_killed_process_left_half_written_is_ours(tmp_path: Path) -> None:
+    (tmp_path / ".run.json.part").write_text("{")
+    check_claimable(tmp_path, overwrite=False)
+
+
+def test_a_checkpoint_named_from_inside_leads_to_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = make_run(tmp_path / "a")
+    monkeypatch.chdir(run_dir.path / "checkpoints")
+    assert find_checkpoint(Path("step_000006")) == run_dir.checkpoint_dir(6)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from qarank.adapters.layer import AdaptedLinear
 from qarank.adapters.svd import SVDLinear
-from qarank.errors import AllocationError, NonFiniteError
+from qarank.errors import AllocationError, NonFiniteError, NoOpError
 from qarank.ranks.allocator import AllocationRound, RankAllocator, hash_mask, select_triplets
 from qarank.ranks.importance import ImportanceTracker, TripletMetric
 from qarank.ranks.schedule import BudgetSchedule
@@ -114,3 +114,16 @@ def test_the_hash_is_the_patterns() -> None:
     assert rounds[0].mask_hash == rounds[2].mask_hash != rounds[1].mask_hash
     hashes = {hash_mask(torch.arange(TOTAL) == i) for i in range(TOTAL)}
     assert len(hashes) == TOTAL and all(len(digits) == 16 for digits in hashes)
+
+
+def test_nothing_is_cut_before_a_step_was_scored() -> None:
+    layers = {"only": SVDLinear(nn.Linear(6, 6), r=4, alpha=8)}
+    metric = TripletMetric.from_tokens("iptAB,iptE,sumAB,sumE")
+    allocator = RankAllocator(
+        layers,
+        schedule=BudgetSchedule(4, 2, total_steps=10, tinit=0, tfinal=9, delta_t=1),
+        importance=ImportanceTracker(layers, metric=metric, beta1=0.85, beta2=0.85),
+    )
+    with pytest.raises(NoOpError, match="step 1: triplets are to be cut, but no step"):
+        allocator.after_optimizer_step(1, skipped=False)
+    assert layers["only"].rank == 4

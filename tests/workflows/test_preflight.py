@@ -180,3 +180,16 @@ def test_a_plan_as_json_counts_its_rounds(plan_tiny: Callable[..., Plan]) -> Non
     assert shown["schedule"]["num_rounds"] == 3  # after steps 4, 6 and 8
     assert shown["parameters_per_rank"] == 2 * (4 * 64 + 2 * 80)
     assert shown["matrices"]["bert.encoder.layer.0.intermediate.dense"] == [32, 48]
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(1.1, 110), (0.07, 7), (2, 200), (1.001, 101)])
+def test_a_part_of_an_epoch_is_rounded_up_and_float_error_is_not(
+    tiny_recipe: Callable[..., Recipe], epochs: float, steps: int
+) -> None:
+    recipe = tiny_recipe(train={"epochs": epochs}, allocator={"type": "none"})
+    assert count_steps(recipe, 100) == steps
+
+
+def test_a_warm_up_as_long_as_the_run_is_refused(plan_tiny: Callable[..., Plan]) -> None:
+    with pytest.raises(ScheduleError, match="train.warmup_steps is 12; this run has 12 steps"):
+        plan_tiny(train={"max_steps": 12, "warmup_steps": 12}, allocator={"type": "none"})

@@ -158,3 +158,20 @@ def test_a_round_is_told_to_tensorboard_under_the_originals_tags(
         "Budget/sum_param": {4: 50.0},
         "Budget/mask_threshold": {4: 0.5},
     }
+
+
+def test_a_checkpoint_shows_figures_of_its_own_step_only(run_dir: RunDir, tracker: Tracker) -> None:
+    saved: dict[int, dict[str, Any]] = {}
+    recorder = RunRecorder(
+        run_dir,
+        milestones=Milestones(6, 4, 3, 0),
+        evaluate=lambda step: {"f1": float(step)},
+        save=lambda step, metrics: saved.update({step: dict(metrics)}),
+        best_metric="f1",
+        keep_checkpoints=2,
+        tracker=tracker,
+    )
+    for step in range(1, 7):
+        recorder(report(step))
+    assert saved == {3: {}, 4: {"f1": 4.0}, 6: {"f1": 6.0}}
+    assert recorder.progress.best_metrics == {"f1": 6.0}

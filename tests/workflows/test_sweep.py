@@ -10,7 +10,7 @@ from qarank.artifacts.run_dir import RunDir
 from qarank.config.load import parse_recipe
 from qarank.config.schema import Recipe
 from qarank.config.sweep_points import SweepPoint, expand_points
-from qarank.errors import RunDirError
+from qarank.errors import RunDirError, ScheduleError
 from qarank.workflows.sweep import COLUMNS, run_sweep
 from qarank.workflows.train import run_path
 
@@ -115,3 +115,20 @@ def test_a_point_is_a_recipe_like_any_other(tiny_recipe: Callable[..., Recipe]) 
     for point in expand(tiny_recipe):
         assert run_path(point.recipe).name == point.name
         assert parse_recipe(point.recipe.model_dump(exclude_unset=True), "x") == point.recipe
+
+
+def test_a_point_that_cannot_run_is_told_before_the_first_one_trains(
+    sweep: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(ScheduleError, match="do not fit a run of 12 steps"):
+        sweep(LORA, {"name": "late", "allocator.tinit": 11, "allocator.target_r": 1})
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_sweep_is_not_laid_into_a_run(tiny_recipe: Callable[..., Recipe]) -> None:
+    points = expand(tiny_recipe)
+    folder = Path(points[0].recipe.runs_dir)
+    folder.mkdir(parents=True)
+    RunDir(folder).write_run({"state": "finished"})
+    with pytest.raises(RunDirError, match="holds a run; give the sweep another name"):
+        run_sweep(folder, points, overwrite=True, show_progress=False)
