@@ -76,16 +76,18 @@ def print_summary(name: str, summary: dict[str, Any]) -> None:
         "point": "point",
         "exact": "EM",
         "f1": "F1",
-        "HasAns_f1": "HasAns F1",
-        "NoAns_exact": "NoAns EM",
+        "HasAns_f1": "HasAns",
+        "NoAns_exact": "NoAns",
         "trained_parameters": "trained",
         "final_parameters": "kept",
         "final_ranks": "ranks",
-        "features_per_s": "features/s",
         "train_s": "time, s",
     }
-    rows = [[row[key] for key in keys] for row in summary["points"]]
-    note = "trained, kept: parameters while training and in the end, head included; ranks: kept"
+    rows = [
+        [round(row[key]) if key == "train_s" else row[key] for key in keys]
+        for row in summary["points"]
+    ]
+    note = "HasAns: F1, NoAns: EM; trained, kept: parameters, head included; ranks: kept"
     print_table(name, list(keys.values()), rows, note=note)
 
 

@@ -113,10 +113,6 @@ class RankAllocator:
             for layer in self.layers.values():
                 layer.cut_masked()
 
-    def is_final(self, global_step: int) -> bool:
-        """Whether the model after this step is at the final budget."""
-        return global_step >= self.schedule.final_step
-
     def mask(self) -> Tensor:
         """(total,) bool, the pattern in force."""
         return torch.cat([layer.rank_mask for layer in self.layers.values()])

@@ -139,12 +139,10 @@ class RankRecorder:
 
     def __init__(self, run_dir: RunDir, tracker: Tracker, costs: Mapping[str, int]) -> None:
         self.run_dir, self.tracker, self.costs = run_dir, tracker, costs
-        self.last: AllocationRound | None = None
         self.num_revived = 0
 
     def __call__(self, decided: AllocationRound) -> None:
         """Note a round."""
-        self.last = decided
         self.num_revived += decided.revived
         path = self.run_dir.ranks_path
         with writing(path), path.open("a", encoding="utf-8") as file:

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from qarank.adapters.layer import AdaptedLinear
 from qarank.artifacts.evaluation import write_evaluation
 from qarank.artifacts.run_dir import RunDir
-from qarank.engine.hooks import Batch
 from qarank.engine.loop import LoopSettings, Trainer
 from qarank.engine.optim import build_optimizer, learning_rate_factor
 from qarank.engine.precision import Precision
@@ -18,10 +17,10 @@ from qarank.engine.progress import ProgressBar
 from qarank.engine.tracking import StepLogger, Tracker
 from qarank.ranks.allocator import RankAllocator
 from qarank.ranks.importance import ImportanceTracker, TripletMetric
-from qarank.squad.loss import span_loss
 from qarank.squad.step_data import TrainBatches
 from qarank.workflows.adapt import adapt_model, autocast_for, build_penalty, cast_frozen
 from qarank.workflows.model import load_base_model
+from qarank.workflows.objective import sum_span_losses
 from qarank.workflows.prepare import Prepared
 from qarank.workflows.recorder import Milestones, RankRecorder, RunRecorder
 from qarank.workflows.save import optimizer_tensors, save_checkpoint
@@ -243,18 +242,6 @@ class TrainingSession:
             "total_s": seconds,
             "reload_difference": difference,
         }
-
-
-def sum_span_losses(model: nn.Module, batch: Batch) -> Tensor:
-    """The engine's loss: what squad.loss says of the model's logits."""
-    labels = ("start_positions", "end_positions")
-    output = model(**{name: tensor for name, tensor in batch.items() if name not in labels})
-    return span_loss(
-        output.start_logits,
-        output.end_logits,
-        *(batch[name] for name in labels),
-        is_token=batch["attention_mask"].bool(),
-    )
 
 
 def metric_key(best_metric: str, with_null: bool) -> str:

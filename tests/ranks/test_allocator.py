@@ -220,11 +220,6 @@ def test_a_target_of_nothing_cuts_everything() -> None:
     assert not any(told.live()) and set(told.rounds[-1].ranks.values()) == {0}
 
 
-def test_the_model_is_final_from_the_final_round_on() -> None:
-    allocator = Told().allocator
-    assert [t for t in range(1, 13) if allocator.is_final(t)] == [8, 9, 10, 11, 12]
-
-
 @KINDS
 @pytest.mark.parametrize("stop", [1, 4, 6, 8, 10])
 def test_a_state_taken_back_goes_on_as_if_never_stopped(
