@@ -81,13 +81,13 @@ def print_summary(name: str, summary: dict[str, Any]) -> None:
         "trained_parameters": "trained",
         "final_parameters": "kept",
         "final_ranks": "ranks",
-        "train_s": "time, s",
+        "train_s": "time",
     }
     rows = [
         [round(row[key]) if key == "train_s" else row[key] for key in keys]
         for row in summary["points"]
     ]
-    note = "HasAns: F1, NoAns: EM; trained, kept: parameters, head included; ranks: kept"
+    note = "HasAns: F1, NoAns: EM; trained, kept: parameters, head included; time: s"
     print_table(name, list(keys.values()), rows, note=note)
 
 
