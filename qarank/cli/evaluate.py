@@ -61,6 +61,8 @@ def evaluate(
     set_verbosity(quiet=quiet, verbose=verbose)
     _check_arguments(run, data, predictions)
     of_file = {"--na-prob": na_prob, "--na-prob-thresh": na_prob_thresh}
+    if predictions is not None and na_prob_thresh is not None and na_prob is None:
+        raise DataError("--na-prob-thresh needs --na-prob, the scores it cuts")
     _refuse_idle(of_file if run is not None else {"--precision": precision})
     if predictions is not None:
         assert data is not None  # checked

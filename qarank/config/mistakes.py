@@ -122,7 +122,8 @@ def _refuse_value(key: str, value: Any, node: Node) -> str:
     takes_text = any(member.get("type") == "string" for member in node.get("anyOf", [node]))
     number = _number_in_text(value)
     if number is not None and "number" in allowed and not takes_text:
-        return f"{key} is the text {value!r}: YAML reads a number only with a dot; write {number}"
+        rule = "YAML reads such a number only with a dot and a signed exponent"
+        return f"{key} is the text {value!r}: {rule}; write {number}"
     kind = "the text " if isinstance(value, str) and not takes_text else ""
     line = f"{key} is {kind}{show_value(value)}; it must be {allowed}"
     if isinstance(value, float) and not math.isfinite(value):

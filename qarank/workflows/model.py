@@ -73,6 +73,14 @@ def load_base_model(source: ModelSource, config: PretrainedConfig, *, seed: int)
     return model  # type: ignore[no-any-return]
 
 
+def enable_checkpointing(model: nn.Module) -> None:
+    """Recompute activations in the backward pass; non-reentrant, so frozen inputs are fine."""
+    # Newer transformers renamed it and warn of the old name.
+    enable = getattr(model, "activation_checkpointing_enable", None)
+    enable = enable or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})  # type: ignore[operator]  # a PreTrainedModel's
+
+
 def build_meta_model(config: PretrainedConfig, *, trust_remote_code: bool = False) -> nn.Module:
     """The same model without weights: shapes only, no memory.
 

@@ -19,7 +19,7 @@ from qarank.ranks.allocator import RankAllocator
 from qarank.ranks.importance import ImportanceTracker, TripletMetric
 from qarank.squad.step_data import TrainBatches
 from qarank.workflows.adapt import adapt_model, autocast_for, build_penalty, cast_frozen
-from qarank.workflows.model import load_base_model
+from qarank.workflows.model import enable_checkpointing, load_base_model
 from qarank.workflows.objective import sum_span_losses
 from qarank.workflows.prepare import Prepared
 from qarank.workflows.recorder import Milestones, RankRecorder, RunRecorder
@@ -93,7 +93,7 @@ class TrainingSession:
         if recipe.train.compile:
             model.compile(dynamic=True)
         if recipe.train.gradient_checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
+            enable_checkpointing(model)
         return model.to(self.device), layers
 
     def _build_allocator(self) -> tuple[RankAllocator | None, RankRecorder]:

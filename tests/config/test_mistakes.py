@@ -41,12 +41,14 @@ def mistakes_of(**changes: object) -> list[Mistake]:
         ({"eval": {1: 2}}, None),
         (
             {"train": {"epochs": 1, "learning_rate": "1e-3"}},
-            "train.learning_rate is the text '1e-3': YAML reads a number only with a dot;"
+            "train.learning_rate is the text '1e-3':"
+            " YAML reads such a number only with a dot and a signed exponent;"
             " write 1.0e-3",
         ),
         (
             {"train": {"epochs": 1, "learning_rate": "2.5E5"}},
-            "train.learning_rate is the text '2.5E5': YAML reads a number only with a dot;"
+            "train.learning_rate is the text '2.5E5':"
+            " YAML reads such a number only with a dot and a signed exponent;"
             " write 2.5e+5",
         ),
         (

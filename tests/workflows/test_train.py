@@ -229,3 +229,18 @@ def test_a_run_that_could_not_go_on_says_why(
     assert run["reason"] == "NonFiniteError: step 3: the loss is nan; training stopped"
     with pytest.raises(RunDirError, match="holds an unfinished run"):
         train_recipe(recipe, QUIET)
+
+
+def test_gradient_checkpointing_does_not_change_the_training(
+    tiny_model_dir: Path, train_tiny: Callable[..., Any]
+) -> None:
+    def losses(**more: Any) -> list[float]:
+        finished = train_tiny(
+            model={"name_or_path": str(tiny_model_dir), "dropout": 0.0},
+            train={**rates("fp32"), "max_steps": 3, "log_every": 1, **more},
+            allocator=NO_ALLOCATOR,
+        )
+        lines = read_lines(finished.folder / "metrics.jsonl")
+        return [line["train/loss"] for line in lines if "train/loss" in line]
+
+    assert losses(gradient_checkpointing=True) == pytest.approx(losses(), rel=1e-6)
