@@ -1,5 +1,7 @@
 """qarank prepare: build and cache a recipe's features."""
 
+from typing import TYPE_CHECKING
+
 from qarank.cli.options import (
     JsonOption,
     QuietOption,
@@ -8,6 +10,9 @@ from qarank.cli.options import (
     VerboseOption,
     set_verbosity,
 )
+
+if TYPE_CHECKING:
+    from qarank.config.schema import Recipe
 
 
 def prepare(
@@ -28,12 +33,17 @@ def prepare(
     from qarank.workflows.reach import check_reach
 
     check_reach(asked)
+    show_plan(asked, as_json=as_json)
+
+
+def show_plan(recipe: "Recipe", *, as_json: bool) -> None:
+    """Build the features, and print what a run of the recipe would be."""
     from qarank.cli.plan_table import print_plan
     from qarank.cli.render import print_json
     from qarank.workflows.prepare import describe_preparation, prepare_run
 
-    report = describe_preparation(prepare_run(asked))
+    report = describe_preparation(prepare_run(recipe))
     if as_json:
         print_json(report)
     else:
-        print_plan(asked.name, report["data"], report["plan"])
+        print_plan(recipe.name, report["data"], report["plan"])

@@ -47,7 +47,9 @@ def train(
 
     check_reach(asked)
     if dry_run:
-        _show_plan(asked, as_json=as_json)
+        from qarank.cli.prepare import show_plan
+
+        show_plan(asked, as_json=as_json)
         return
     from qarank.cli.render import print_json
     from qarank.workflows.train import TrainOptions, train_recipe
@@ -58,18 +60,6 @@ def train(
         print_json(run)
     else:
         print_run(asked, run)
-
-
-def _show_plan(recipe: "Recipe", *, as_json: bool) -> None:
-    from qarank.cli.plan_table import print_plan
-    from qarank.cli.render import print_json
-    from qarank.workflows.prepare import describe_preparation, prepare_run
-
-    report = describe_preparation(prepare_run(recipe))
-    if as_json:
-        print_json(report)
-    else:
-        print_plan(recipe.name, report["data"], report["plan"])
 
 
 def print_run(recipe: "Recipe", run: dict[str, Any]) -> None:
