@@ -8,10 +8,28 @@ from qarank.errors import RecipeError
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+OVERFLOWING_IN_FP16 = ("deberta", "deberta-v2")  # transformers' names; v3 checkpoints say v2
+
+
+def check_precision(asked: str, model_type: str) -> None:
+    """Refuse a format that an architecture is known to fail in.
+
+    Args:
+        asked: as the recipe has it.
+        model_type: transformers' name of the architecture.
+
+    Raises:
+        RecipeError: fp16 with DeBERTa.
+    """
+    if asked == "fp16" and model_type in OVERFLOWING_IN_FP16:
+        raise RecipeError(
+            f"train.precision is fp16, in which the attention logits of DeBERTa ({model_type}) "
+            "overflow; bf16, fp32 or auto works"
+        )
 
 
 def resolve_precision(asked: str, device: torch.device) -> Precision:
-    """Turn `auto` into bf16 where the hardware computes in it, else fp32.
+    """Turn `auto` into bf16 where the hardware computes in it, else fp32; never into fp16.
 
     Raises:
         RecipeError: fp16 without a GPU.

@@ -6,6 +6,8 @@ from typing import Any
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from qarank.config.schema import Recipe
+from qarank.engine.distributed import ALONE, Processes
+from qarank.engine.precision import check_precision, default_device, resolve_precision
 from qarank.errors import DataError
 from qarank.workflows.data import (
     Part,
@@ -32,6 +34,7 @@ class Prepared:
         validation: evaluation examples and features, or None.
         with_null: whether "no answer" is an answer.
         plan: the run's numbers.
+        world_size: processes the run has.
     """
 
     recipe: Recipe
@@ -42,6 +45,7 @@ class Prepared:
     validation: Part | None
     with_null: bool
     plan: Plan
+    world_size: int = 1
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -50,22 +54,40 @@ class Prepared:
         return {name: part for name, part in named.items() if part is not None}
 
 
-def prepare_run(recipe: Recipe) -> Prepared:
+def prepare_run(
+    recipe: Recipe, processes: Processes = ALONE, *, will_train: bool = True
+) -> Prepared:
     """Find the model, build or find the features, plan the run.
 
+    Features are built by the first process of each machine; the others then find them.
+
+    Args:
+        recipe: as asked.
+        processes: of the run.
+        will_train: False where only features are wanted, which need no GPU whatever the precision.
+
     Raises:
-        QarankError: the model, the data or the schedule cannot be used.
+        QarankError: the model, the precision, the data or the schedule cannot be used.
+        LostProcessError: the first process of this machine took too long.
     """
     source = find_model(recipe.model)
     config = load_config(source, recipe.model)
+    check_precision(recipe.train.precision, config.model_type)
+    if will_train:
+        resolve_precision(recipe.train.precision, default_device())  # refused now, not hours later
     tokenizer = load_tokenizer(source)
     _check_length(recipe, config)
-    train = load_train_part(recipe, tokenizer)
-    validation = load_validation_part(recipe, tokenizer)
+    train, validation = processes.first_on_machine(
+        lambda: (load_train_part(recipe, tokenizer), load_validation_part(recipe, tokenizer)),
+        what="the features",
+    )
     parts = [part.examples for part in (train, validation) if part is not None]
     with_null = allows_no_answer(recipe.data, *parts)
     plan = plan_run(config, len(train.table), recipe)
-    return Prepared(recipe, source, config, tokenizer, train, validation, with_null, plan)
+    world_size = processes.world.world_size
+    return Prepared(
+        recipe, source, config, tokenizer, train, validation, with_null, plan, world_size
+    )
 
 
 def describe_parts(prepared: Prepared) -> dict[str, dict[str, Any]]:
@@ -91,7 +113,14 @@ def describe_preparation(prepared: Prepared) -> dict[str, Any]:
         "version_2_with_negative": prepared.with_null,
         "data": describe_parts(prepared),
         "plan": prepared.plan.to_dict(),
+        "processes": describe_processes(prepared),
     }
+
+
+def describe_processes(prepared: Prepared) -> dict[str, int | float]:
+    """How many there are, and the features of a step that fall to one of them, on average."""
+    size = prepared.world_size
+    return {"world_size": size, "features_a_step": prepared.recipe.train.batch_size / size}
 
 
 def _check_length(recipe: Recipe, config: PretrainedConfig) -> None:

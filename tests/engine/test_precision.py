@@ -2,7 +2,13 @@ import pytest
 import torch
 
 from qarank.engine import precision
-from qarank.engine.precision import DTYPES, default_device, has_fast_bf16, resolve_precision
+from qarank.engine.precision import (
+    DTYPES,
+    check_precision,
+    default_device,
+    has_fast_bf16,
+    resolve_precision,
+)
 from qarank.errors import RecipeError
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -65,3 +71,21 @@ def test_the_gpu_is_taken_where_there_is_one(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
     assert default_device().type == kind
+
+
+@pytest.mark.parametrize("model_type", ["deberta", "deberta-v2"])
+def test_deberta_in_fp16_is_refused_with_the_reason_and_what_works(model_type: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        check_precision("fp16", model_type)
+    line = str(caught.value)
+    assert line.startswith("train.precision is fp16, in which the attention logits of DeBERTa")
+    assert f"({model_type}) overflow; bf16, fp32 or auto works" in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("asked", "model_type"),
+    [("bf16", "deberta-v2"), ("fp32", "deberta-v2"), ("auto", "deberta-v2"), ("fp16", "bert")],
+)
+def test_other_formats_and_other_models_are_free(asked: str, model_type: str) -> None:
+    check_precision(asked, model_type)

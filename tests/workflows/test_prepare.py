@@ -1,12 +1,22 @@
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from qarank.config.schema import Recipe
-from qarank.errors import AdapterError, DataError
-from qarank.workflows.prepare import describe_parts, describe_preparation, prepare_run
+from qarank.engine.distributed import Processes
+from qarank.engine.environment import World
+from qarank.errors import AdapterError, DataError, RecipeError
+from qarank.workflows import prepare
+from qarank.workflows.prepare import (
+    describe_parts,
+    describe_preparation,
+    describe_processes,
+    prepare_run,
+)
 
 DATA = {
     "source": "sample:almanac",
@@ -38,7 +48,14 @@ def test_the_parts_are_counted(tiny_recipe: Callable[..., Recipe]) -> None:
 def test_what_is_reported_is_json(tiny_recipe: Callable[..., Recipe]) -> None:
     report = describe_preparation(prepare_run(tiny_recipe()))
     assert json.loads(json.dumps(report)) == report
-    assert set(report) == {"features_dir", "version_2_with_negative", "data", "plan"}
+    assert set(report) == {
+        "features_dir",
+        "version_2_with_negative",
+        "data",
+        "plan",
+        "processes",
+    }
+    assert report["processes"] == {"world_size": 1, "features_a_step": 8.0}
 
 
 def test_no_folder_is_made(tiny_recipe: Callable[..., Recipe], tmp_path: Any) -> None:
@@ -67,3 +84,59 @@ def test_the_head_is_no_target(tiny_recipe: Callable[..., Recipe]) -> None:
     adapter = {"type": "svd", "r": 2, "target_modules": ["qa_outputs"]}
     with pytest.raises(AdapterError, match="'qa_outputs' matches no linear"):
         prepare_run(tiny_recipe(adapter=adapter))
+
+
+FP16 = {"max_steps": 12, "batch_size": 8, "precision": "fp16"}
+
+
+@pytest.fixture
+def no_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails a test in which data is read."""
+    monkeypatch.setattr(prepare, "load_train_part", lambda *_: pytest.fail("data was read"))
+
+
+@pytest.mark.usefixtures("no_features")
+def test_deberta_in_fp16_is_refused_before_data_is_read(
+    tiny_recipe: Callable[..., Recipe], tiny_deberta_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "default_device", lambda: torch.device("cuda"))
+    recipe = tiny_recipe(model={"name_or_path": str(tiny_deberta_dir)}, train=FP16)
+    for will_train in (True, False):
+        with pytest.raises(RecipeError, match=r"logits of DeBERTa \(deberta-v2\) overflow"):
+            prepare_run(recipe, will_train=will_train)
+
+
+@pytest.mark.usefixtures("no_features")
+def test_fp16_without_a_gpu_is_refused_before_data_is_read(
+    tiny_recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "default_device", lambda: torch.device("cpu"))
+    with pytest.raises(RecipeError, match="fp16, which needs a GPU"):
+        prepare_run(tiny_recipe(train=FP16))
+
+
+def test_features_for_a_run_elsewhere_need_no_gpu(
+    tiny_recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "default_device", lambda: torch.device("cpu"))
+    assert prepare_run(tiny_recipe(train=FP16), will_train=False).plan.total_steps == 12
+
+
+class NotedProcesses(Processes):
+    """Four processes of one machine, of which this is the third; notes what is built in turn."""
+
+    def __init__(self) -> None:
+        super().__init__(World(2, 2, 4, 4))
+        self.built: list[str] = []
+
+    def first_on_machine(self, build: Callable[[], Any], *, what: str) -> Any:
+        self.built.append(what)
+        return build()
+
+
+def test_features_are_built_in_turn_and_once(tiny_recipe: Callable[..., Recipe]) -> None:
+    processes = NotedProcesses()
+    prepared = prepare_run(tiny_recipe(), processes)
+    assert processes.built == ["the features"]
+    assert describe_processes(prepared) == {"world_size": 4, "features_a_step": 2.0}
+    assert prepared.plan == prepare_run(tiny_recipe()).plan, "the same on any number of processes"
