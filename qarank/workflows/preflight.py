@@ -6,6 +6,7 @@ A pure function of the model's configuration, the number of features and the rec
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +19,23 @@ from qarank.config.schema import Recipe, resolve_steps
 from qarank.errors import AdapterError, ScheduleError
 from qarank.ranks.schedule import BudgetSchedule
 from qarank.workflows.model import HEAD, build_meta_model
+
+SHOWN_ROUNDS = 8
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters that train, of one kind.
+
+    Attributes:
+        name: the adapted paths with * for the layer, `head`, or `base` where everything trains.
+        matrices: how many are adapted; None for the head and the base.
+        parameters: that train, at the start.
+    """
+
+    name: str
+    matrices: int | None
+    parameters: int
 
 
 @dataclass(frozen=True)
@@ -36,6 +54,7 @@ class Plan:
         adapter_parameters: of the adapters at the start.
         head_parameters: of the head.
         trained_parameters: all that train.
+        groups: the same by kind.
         schedule: of the budget; None without an allocator.
     """
 
@@ -50,6 +69,7 @@ class Plan:
     adapter_parameters: int
     head_parameters: int
     trained_parameters: int
+    groups: tuple[Group, ...]
     schedule: BudgetSchedule | None
 
     @property
@@ -60,17 +80,42 @@ class Plan:
     @property
     def targets(self) -> dict[str, int]:
         """The adapted paths with * for the layer -> how many there are."""
-        return dict(Counter(re.sub(r"\.\d+\.", ".*.", path) for path in self.matrices))
+        return dict(Counter(_kind(path) for path in self.matrices))
+
+    @property
+    def shown_rounds(self) -> list[dict[str, int | float]]:
+        """A few of the budget's rounds, first and last among them; none without an allocator."""
+        if self.schedule is None:
+            return []
+        return [
+            {
+                "step": step,
+                "epoch": step / self.steps_per_epoch,
+                "budget": self.schedule.budget_at(step),
+                "mean_rank": self.schedule.budget_at(step) / len(self.matrices),
+            }
+            for step in pick_evenly(self.schedule.rounds(), SHOWN_ROUNDS)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
-        """For run.json and --json; the schedule with its rounds counted."""
+        """For run.json and --json; the schedule with its rounds counted and a few of them."""
         plan = asdict(self)
         plan["matrices"] = {path: list(shape) for path, shape in self.matrices.items()}
+        plan["groups"] = [asdict(group) for group in self.groups]
         plan["targets"] = self.targets
         plan["parameters_per_rank"] = self.parameters_per_rank
         if self.schedule is not None:
             plan["schedule"]["num_rounds"] = len(self.schedule.rounds())
+            plan["schedule"]["shown_rounds"] = self.shown_rounds
         return plan
+
+
+def pick_evenly(items: Sequence[int], most: int) -> list[int]:
+    """At most `most` items, 2 or more: the first, the last, and evenly spread between them."""
+    if len(items) <= most:
+        return list(items)
+    last = len(items) - 1
+    return [items[round(place * last / (most - 1))] for place in range(most)]
 
 
 def plan_run(config: PretrainedConfig, num_features: int, recipe: Recipe) -> Plan:
@@ -87,7 +132,7 @@ def plan_run(config: PretrainedConfig, num_features: int, recipe: Recipe) -> Pla
     warmup_steps = _plan_warmup(recipe, total_steps)
     head = sum(parameter.numel() for parameter in model.get_submodule(HEAD).parameters())
     base = sum(parameter.numel() for parameter in model.parameters())
-    adapters = _count_adapter_parameters(recipe, matrices)
+    groups = _group_parameters(recipe, matrices, head, base)
     return Plan(
         num_features=num_features,
         steps_per_epoch=per_epoch,
@@ -97,9 +142,10 @@ def plan_run(config: PretrainedConfig, num_features: int, recipe: Recipe) -> Pla
         save_every=_period(recipe.train.save_every, total_steps),
         matrices=matrices,
         base_parameters=base,
-        adapter_parameters=adapters,
+        adapter_parameters=sum(group.parameters for group in groups if group.matrices),
         head_parameters=head,
-        trained_parameters=base if recipe.adapter.full else adapters + head,
+        trained_parameters=sum(group.parameters for group in groups),
+        groups=groups,
         schedule=_plan_schedule(recipe, len(matrices), num_features, per_epoch, total_steps),
     )
 
@@ -136,9 +182,24 @@ def find_matrices(model: nn.Module, model_type: str, recipe: Recipe) -> dict[str
     return matrices
 
 
-def _count_adapter_parameters(recipe: Recipe, matrices: dict[str, tuple[int, int]]) -> int:
-    singular = 1 if recipe.adapter.type == "svd" else 0
-    return recipe.adapter.r * sum(sum(shape) + singular for shape in matrices.values())
+def _group_parameters(
+    recipe: Recipe, matrices: dict[str, tuple[int, int]], head: int, base: int
+) -> tuple[Group, ...]:
+    singular = 1 if recipe.adapter.type == "svd" else 0  # each triplet's entry of E
+    shapes: dict[str, list[tuple[int, int]]] = {}
+    for path, shape in matrices.items():
+        shapes.setdefault(_kind(path), []).append(shape)
+    groups = [
+        Group(kind, len(found), recipe.adapter.r * sum(sum(shape) + singular for shape in found))
+        for kind, found in shapes.items()
+    ]
+    groups.append(Group("head", None, head))
+    return (*groups, Group("base", None, base - head)) if recipe.adapter.full else tuple(groups)
+
+
+def _kind(path: str) -> str:
+    """A module's path with * for the number of its layer."""
+    return re.sub(r"\.\d+\.", ".*.", path)
 
 
 def _plan_warmup(recipe: Recipe, total_steps: int) -> int:

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import AutoConfig, DebertaV2Config
 
 from qarank.config.load import load_recipe
 from qarank.config.schema import Recipe
 from qarank.config.sweep_points import SweepPoint, expand_points
 from qarank.errors import AdapterError, ScheduleError
-from qarank.workflows.preflight import Plan, count_steps, plan_run
+from qarank.workflows.preflight import SHOWN_ROUNDS, Plan, count_steps, pick_evenly, plan_run
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SQUAD_V2_FEATURES = 131_754  # of train-v2.0 at 384/128 with BERT's tokenizer, as commonly printed
@@ -81,6 +83,10 @@ def test_every_point_of_the_readme_fits_squad_v2(
     singular = MATRICES if recipe.adapter.type == "svd" else 0
     assert plan.adapter_parameters == recipe.adapter.r * (165_888 + singular)
     assert plan.trained_parameters == plan.adapter_parameters + plan.head_parameters
+    assert sum(group.parameters for group in plan.groups) == plan.trained_parameters
+    assert sum(group.matrices or 0 for group in plan.groups) == MATRICES
+    shown = plan.shown_rounds
+    assert len(shown) == (0 if plan.schedule is None else SHOWN_ROUNDS)
     assert plan.warmup_steps == 1000
     if recipe.allocator.type == "none":
         assert plan.schedule is None
@@ -193,3 +199,52 @@ def test_a_part_of_an_epoch_is_rounded_up_and_float_error_is_not(
 def test_a_warm_up_as_long_as_the_run_is_refused(plan_tiny: Callable[..., Plan]) -> None:
     with pytest.raises(ScheduleError, match="train.warmup_steps is 12; this run has 12 steps"):
         plan_tiny(train={"max_steps": 12, "warmup_steps": 12}, allocator={"type": "none"})
+
+
+@pytest.mark.parametrize(
+    ("adapter", "groups"),
+    [
+        ({"type": "none"}, {"head": 66}),
+        ({"type": "none", "full": True}, {"head": 66, "base": 42_528}),
+        (
+            {"type": "svd", "r": 4, "target_modules": ["query", "intermediate"]},
+            {
+                "bert.encoder.layer.*.attention.self.query": 2 * 4 * (32 + 32 + 1),
+                "bert.encoder.layer.*.intermediate.dense": 2 * 4 * (32 + 48 + 1),
+                "head": 66,
+            },
+        ),
+        (
+            {"type": "frd", "r": 4, "target_modules": ["query"]},
+            {"bert.encoder.layer.*.attention.self.query": 2 * 4 * (32 + 32), "head": 66},
+        ),
+    ],
+)
+def test_what_trains_is_counted_by_kind(
+    adapter: dict[str, Any], groups: dict[str, int], plan_tiny: Callable[..., Plan]
+) -> None:
+    plan = plan_tiny(adapter=adapter, allocator={"type": "none"})
+    assert {group.name: group.parameters for group in plan.groups} == groups
+    assert plan.trained_parameters == sum(groups.values())
+    assert plan.adapter_parameters == sum(groups.values()) - 66 - groups.get("base", 0)
+
+
+def test_shown_rounds_tell_epoch_budget_and_mean_rank(plan_tiny: Callable[..., Plan]) -> None:
+    plan = plan_tiny(train={"epochs": 4, "batch_size": 8})  # 32 steps, r 4 -> 2, final from 28
+    shown = plan.to_dict()["schedule"]["shown_rounds"]
+    assert len(shown) == SHOWN_ROUNDS
+    assert shown[0] == {"step": 4, "epoch": 0.5, "budget": 42, "mean_rank": 3.5}
+    assert shown[-1] == {"step": 28, "epoch": 3.5, "budget": 24, "mean_rank": 2.0}
+
+
+def test_without_an_allocator_no_round_is_shown(plan_tiny: Callable[..., Plan]) -> None:
+    assert plan_tiny(allocator={"type": "none"}).shown_rounds == []
+
+
+@given(st.integers(0, 500), st.integers(2, 12))
+def test_what_is_picked_has_both_ends_rises_and_is_as_much_as_asked(length: int, most: int) -> None:
+    items = [3 * place for place in range(length)]
+    picked = pick_evenly(items, most)
+    assert len(picked) == min(length, most)
+    assert picked == sorted(set(picked)) and set(picked) <= set(items)
+    assert picked[:1] == items[:1] and picked[-1:] == items[-1:]
