@@ -1,14 +1,17 @@
 import errno
 import json
 import math
+import os
+import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from qarank.engine.hooks import StepReport
-from qarank.engine.tracking import StepLogger, Tracker
+from qarank.engine.tracking import NullTracker, StepLogger, Tracker
 from qarank.errors import RunError
 
 
@@ -120,6 +123,121 @@ def test_skipped_steps_are_counted_over_the_whole_run(tmp_path: Path) -> None:
     assert [line["train/skipped_steps"] for line in lines] == [1.0, 3.0, 3.0]
 
 
+def uneven_reports(count: int) -> list[StepReport]:
+    """Numbers whose sums depend on their order in the last digit."""
+    draw = random.Random(4)
+    return [
+        report(
+            step,
+            loss=draw.random() * 10**-step,
+            penalty=draw.random(),
+            seconds=draw.random(),
+            skipped=draw.random() < 0.3,
+            seconds_by_part={"data": draw.random(), "optimizer": draw.random()},
+        )
+        for step in range(1, count + 1)
+    ]
+
+
+def test_means_are_sums_from_left_to_right(tmp_path: Path) -> None:
+    reports = uneven_reports(7)
+    (line,) = log_steps(tmp_path, reports, log_every=7)
+    total = 0.0
+    for one in reports:
+        total += one.loss
+    assert line["train/loss"] == total / 7
+
+
+def test_a_steps_time_is_logged_by_part(tmp_path: Path) -> None:
+    reports = [
+        report(1, seconds_by_part={"data": 0.5, "forward_backward": 1.0}),
+        report(2, seconds_by_part={"data": 1.0, "forward_backward": 2.0}),
+        report(3, seconds_by_part={"data": 4.0}),
+    ]
+    first, last = log_steps(tmp_path, reports, log_every=2)
+    assert (first["time/data_s"], first["time/forward_backward_s"]) == (0.75, 1.5)
+    assert last["time/data_s"] == 4.0
+    assert "time/forward_backward_s" not in last
+
+
+@pytest.mark.parametrize("stopped_after", range(1, 11))
+def test_a_resumed_logger_writes_the_very_lines_of_one_never_stopped(
+    tmp_path: Path, stopped_after: int
+) -> None:
+    reports = uneven_reports(11)
+    (tmp_path / "whole").mkdir()
+    expected = log_steps(tmp_path / "whole", reports, log_every=4)
+    state = ""
+    for part in (reports[:stopped_after], reports[stopped_after:]):
+        with Tracker(tmp_path / "metrics.jsonl", tmp_path / "tensorboard") as tracker:
+            logger = StepLogger(tracker, log_every=4, total_steps=11)
+            if state:
+                logger.load_state_dict(json.loads(state))
+            for one in part:
+                logger(one)
+            state = json.dumps(logger.state_dict(), allow_nan=False)
+    assert read_lines(tmp_path / "metrics.jsonl") == expected
+    assert read_events(tmp_path / "tensorboard", "train/loss") == read_events(
+        tmp_path / "whole" / "tensorboard", "train/loss"
+    )
+
+
+def test_loading_a_state_forgets_what_was_collected(tmp_path: Path) -> None:
+    with Tracker(tmp_path / "metrics.jsonl", tmp_path / "tensorboard") as tracker:
+        logger = StepLogger(tracker, log_every=10, total_steps=10)
+        fresh = logger.state_dict()
+        logger(report(1, skipped=True))
+        assert logger.state_dict() != fresh
+        logger.load_state_dict(fresh)
+        assert logger.state_dict() == fresh
+
+
+def test_a_picture_goes_to_tensorboard_alone(tmp_path: Path) -> None:
+    with Tracker(tmp_path / "metrics.jsonl", tmp_path / "tensorboard") as tracker:
+        tracker.log_image(5, "Ranks/kept", np.zeros((4, 6, 3), dtype=np.uint8))
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(event.step, event.width) for event in events.Images("Ranks/kept")] == [(5, 6)]
+    assert read_lines(tmp_path / "metrics.jsonl") == []
+
+
+def test_the_final_numbers_stand_at_the_latest_step_logged(tmp_path: Path) -> None:
+    with Tracker(tmp_path / "metrics.jsonl", tmp_path / "tensorboard") as tracker:
+        tracker.start_hparams({"adapter.r": 4}, ["best/f1"])
+        tracker.log(40, {"eval/f1": 80.0})
+        tracker.log_hparams({"adapter.r": 4}, {"best/f1": 81.5})
+    assert read_events(tmp_path / "tensorboard", "best/f1") == [(40, 81.5)]
+
+
+def test_sync_forces_both_files_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forced = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        forced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        real(descriptor)
+
+    with Tracker(tmp_path / "metrics.jsonl", tmp_path / "tensorboard") as tracker:
+        tracker.log(1, {"a": 1.0})
+        monkeypatch.setattr(os, "fsync", fsync)
+        tracker.sync()
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    assert forced == ["metrics.jsonl", events.name]
+
+
+def test_a_tracker_of_another_process_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with NullTracker() as tracker:
+        StepLogger(tracker, log_every=1, total_steps=1)(report(1))
+        tracker.log_image(1, "Ranks/kept", np.zeros((1, 1, 3), dtype=np.uint8))
+        tracker.start_hparams({"seed": 9}, ["best/f1"])
+        tracker.log_hparams({"seed": 9}, {"best/f1": 1.0})
+        tracker.sync()
+    assert list(tmp_path.iterdir()) == []
+
+
 class FullDisk:
     """A file that takes nothing more."""
 
@@ -140,6 +258,18 @@ def test_a_full_disk_ends_the_run_in_one_line(
         tracker._metrics.close()
         monkeypatch.setattr(tracker, "_metrics", FullDisk())
         tracker.log(1, {"a": 1.0})
+
+
+def test_after_a_full_disk_both_files_are_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = Tracker(tmp_path / "metrics.jsonl", tmp_path / "tensorboard")
+    tracker._metrics.close()
+    monkeypatch.setattr(tracker, "_metrics", FullDisk())
+    with pytest.raises(RunError), tracker:
+        pass
+    with pytest.raises(ValueError, match="closed file"):
+        tracker._events.sync()
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
