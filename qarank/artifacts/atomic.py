@@ -1,5 +1,6 @@
 """Files that are either whole or not there: written beside, fsynced, renamed."""
 
+import errno
 import hashlib
 import json
 import os
@@ -11,6 +12,8 @@ from typing import Any
 from safetensors import SafetensorError
 
 from qarank.errors import RunError
+
+CANNOT_FSYNC = (errno.EINVAL, errno.ENOTSUP)  # of a folder, on some network file systems
 
 
 @contextmanager
@@ -33,22 +36,33 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         RunError: it cannot be written; a file that was there stays as it was.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """As `write_text`, of bytes."""
     beside = path.with_name(f".{path.name}.part")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with beside.open("w", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with beside.open("wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(path)
+            fsync_folder(path.parent)
         finally:
             beside.unlink(missing_ok=True)
 
 
 def write_json(path: Path, document: Any) -> None:
     """Write JSON for people and programs: indented, non-ASCII text as it is."""
-    write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, render_json(document))
+
+
+def render_json(document: Any) -> str:
+    """The text `write_json` writes."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -67,11 +81,33 @@ def read_json(path: Path) -> dict[str, Any]:
 def fsync_tree(folder: Path) -> None:
     """Force every file of a folder, and the folders, to disk."""
     for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if path.is_dir():
+            fsync_folder(path)
+        else:
+            fsync_file(path)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Force a folder's names to disk: after a rename, the new one."""
+    try:
+        _fsync(folder)
+    except OSError as error:
+        if error.errno not in CANNOT_FSYNC:
+            raise
+
+
+def fsync_file(path: Path) -> None:
+    """Force what was written to a file to disk; nothing to do where there is none."""
+    if path.exists():
+        _fsync(path)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sha256_of(path: Path) -> str:

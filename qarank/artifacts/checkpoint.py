@@ -19,7 +19,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from qarank.artifacts.atomic import fsync_tree, read_json, sha256_of, write_json, writing
+from qarank.artifacts.atomic import (
+    fsync_tree,
+    read_json,
+    render_json,
+    sha256_of,
+    write_json,
+    writing,
+)
+from qarank.artifacts.folders import PART, delete_folder, hidden, replace_folder
 from qarank.artifacts.names import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -42,7 +50,7 @@ def new_checkpoint(folder: Path) -> Iterator[Path]:
     Raises:
         RunError: the disk is full, or nothing may be written there.
     """
-    beside = folder.with_name(f".{folder.name}.part")
+    beside = hidden(folder, PART)
     shutil.rmtree(beside, ignore_errors=True)
     with writing(folder):
         try:
@@ -55,22 +63,6 @@ def new_checkpoint(folder: Path) -> Iterator[Path]:
             shutil.rmtree(beside, ignore_errors=True)
 
 
-def replace_folder(beside: Path, folder: Path) -> None:
-    """Give a finished folder its name; one that had it is deleted after."""
-    doomed = _take_name(folder)
-    beside.replace(folder)
-    shutil.rmtree(doomed, ignore_errors=True)
-
-
-def _take_name(folder: Path) -> Path:
-    """Rename a folder, if there is one, before it is deleted: half of it has no right name."""
-    doomed = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(doomed, ignore_errors=True)
-    if folder.exists():
-        folder.replace(doomed)
-    return doomed
-
-
 def write_manifest(folder: Path) -> None:
     """Record the sha256 of every file of the folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
@@ -79,22 +71,37 @@ def write_manifest(folder: Path) -> None:
 
 
 def verify_checkpoint(folder: Path) -> None:
-    """Check every file against the manifest.
+    """Check every file against the manifest, and the manifest's own text.
 
     Raises:
         CheckpointError: the folder has no manifest, or a file is missing or changed.
     """
     if not (folder / MANIFEST).is_file():
         raise CheckpointError(f"{folder} is not a checkpoint: no {MANIFEST} in it")
-    digests = _read(folder / MANIFEST, read_json).get("sha256")
-    if not isinstance(digests, dict):
-        raise CheckpointError(f"{folder} is damaged: {MANIFEST} names no files")
-    for name, digest in digests.items():
-        path = folder / name
+    for name, digest in _read(folder / MANIFEST, _read_digests).items():
+        damage = _find_damage(folder / name, digest)
+        if damage:
+            raise CheckpointError(f"{folder} is damaged: {name} {damage}")
+
+
+def _find_damage(path: Path, digest: str) -> str | None:
+    try:
         if not path.is_file():
-            raise CheckpointError(f"{folder} is damaged: {name} is missing")
-        if sha256_of(path) != digest:
-            raise CheckpointError(f"{folder} is damaged: {name} differs from its manifest")
+            return f"is missing, which {MANIFEST} names"
+        return None if sha256_of(path) == digest else f"differs from its {MANIFEST}"
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+
+
+def _read_digests(path: Path) -> dict[str, str]:
+    document = read_json(path)
+    # JSON forgives a changed blank or a name given twice; the text must be the one we write.
+    if path.read_bytes() != render_json(document).encode():
+        raise ValueError("its text is not as it was written")
+    digests = document.get("sha256")
+    if not isinstance(digests, dict) or not digests:
+        raise ValueError("it names no files")
+    return digests
 
 
 def write_adapter(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
@@ -148,8 +155,28 @@ def is_full_model(folder: Path) -> bool:
     return (folder / FULL_MODEL_CONFIG).is_file()
 
 
-def keep_newest(checkpoints: list[Path], keep: int, *, always: Path | None) -> None:
-    """Delete all but the newest `keep` checkpoints, given oldest first, and `always`."""
-    for folder in checkpoints[:-keep]:
-        if folder != always:
-            shutil.rmtree(_take_name(folder))
+def keep_newest(
+    checkpoints: list[Path],
+    keep: int,
+    *,
+    always: Path | None,
+    is_regular: Callable[[Path], bool] = lambda _: True,
+) -> None:
+    """Delete old checkpoints.
+
+    Args:
+        checkpoints: oldest first.
+        keep: how many of the newest regular ones stay, 1 or more; of those that are not regular
+            as many, and only while they are newer than every regular one.
+        always: stays too.
+        is_regular: False for a checkpoint saved out of turn, before a run was stopped.
+
+    Raises:
+        RunError: one cannot be deleted.
+    """
+    regular = [folder for folder in checkpoints if is_regular(folder)]
+    newer = checkpoints[checkpoints.index(regular[-1]) + 1 :] if regular else checkpoints
+    kept = {*regular[-keep:], *newer[-keep:], always}
+    for folder in checkpoints:
+        if folder not in kept:
+            delete_folder(folder)

@@ -1,16 +1,15 @@
 """A run folder: where each file of a run stands, and who may write there."""
 
+import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from qarank.artifacts.atomic import read_json, write_json
-from qarank.artifacts.names import CHECKPOINTS, RUN_JSON
+from qarank.artifacts.lock import lock_folder
+from qarank.artifacts.names import CHECKPOINTS, HOLDER, LOCK, RUN_JSON
 from qarank.errors import CheckpointError, RunDirError
 
 OWN_NAMES = (
@@ -22,6 +21,7 @@ OWN_NAMES = (
     "eval",
     RUN_JSON,  # deleted last: while it is there, the folder is known to be a run's
 )
+STEP_NAME = re.compile(r"step_([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,25 @@ class RunDir:
 
     def checkpoint_dir(self, global_step: int) -> Path:
         """The checkpoint after a step."""
-        return self.path / CHECKPOINTS / f"step_{global_step:06d}"
+        return self.checkpoints_dir / f"step_{global_step:06d}"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        """All checkpoints."""
+        return self.path / CHECKPOINTS
 
     def checkpoints(self) -> list[Path]:
         """Whole checkpoints, oldest first."""
-        found = (self.path / CHECKPOINTS).glob("step_*")
-        return sorted(found, key=lambda folder: (len(folder.name), folder.name))
+        return step_folders(self.checkpoints_dir)
+
+    @property
+    def evals_dir(self) -> Path:
+        """All evaluations."""
+        return self.path / "eval"
 
     def eval_dir(self, checkpoint: str, data: str) -> Path:
         """Where an evaluation's files go."""
-        return self.path / "eval" / checkpoint / data
+        return self.evals_dir / checkpoint / data
 
     def read_run(self) -> dict[str, Any]:
         """run.json, or an empty dict where there is none yet.
@@ -90,22 +99,28 @@ class RunDir:
         """Whether the run came to its end."""
         return self.read_run().get("state") == "finished"
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep the folder for this process.
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep the folder for this process; see `lock_folder`."""
+        return lock_folder(self.path)
 
-        Raises:
-            RunDirError: another process holds it.
-        """
-        lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunDirError(f"{self.path}: another process is writing this run") from error
-        try:
-            yield
-        finally:
-            lock.release()
+
+def step_of(folder: Path) -> int:
+    """The global step a checkpoint's folder, or an evaluation's, is named after.
+
+    Raises:
+        CheckpointError: it has another name.
+    """
+    named = STEP_NAME.fullmatch(folder.name)
+    if named is None:
+        raise CheckpointError(f"{folder} is not named after a step; step_<number> is")
+    return int(named[1])
+
+
+def step_folders(parent: Path) -> list[Path]:
+    """The folders named after a step, the earliest first; what else is there is left out."""
+    return sorted(
+        (each for each in parent.glob("step_*") if STEP_NAME.fullmatch(each.name)), key=step_of
+    )
 
 
 def claim_run_dir(path: Path, *, overwrite: bool) -> RunDir:
@@ -153,13 +168,15 @@ def check_claimable(path: Path, *, overwrite: bool) -> None:
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         raise RunDirError(f"{path} holds files of somebody else ({shown}); choose another name")
     if names and not overwrite:
-        state = "a finished" if RunDir(path).is_finished else "an unfinished"
-        raise RunDirError(f"{path} holds {state} run; --overwrite replaces it")
+        if RunDir(path).is_finished:
+            raise RunDirError(f"{path} holds a finished run; --overwrite replaces it")
+        ways = "--resume goes on with it, --overwrite replaces it"
+        raise RunDirError(f"{path} holds an unfinished run; {ways}")
 
 
 def _is_ours(name: str) -> bool:
-    """The lock, and what a killed process left of a file it was writing."""
-    return name == ".lock" or (name.startswith(".") and name.endswith(".part"))
+    """The lock, its holder, and what a killed process left of a file it was writing."""
+    return name in (LOCK, HOLDER) or (name.startswith(".") and name.endswith(".part"))
 
 
 def open_run_dir(path: Path) -> RunDir:

@@ -10,7 +10,7 @@ from transformers import AutoModelForQuestionAnswering, PreTrainedTokenizerBase
 
 from qarank.adapters.merge import merge_adapters
 from qarank.artifacts.atomic import write_json, writing
-from qarank.artifacts.checkpoint import replace_folder
+from qarank.artifacts.folders import replace_folder
 from qarank.errors import CheckpointError, RunDirError
 from qarank.workflows.logits import compute_logits, largest_difference
 from qarank.workflows.model import quiet_transformers

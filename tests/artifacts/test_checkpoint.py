@@ -1,4 +1,9 @@
 import errno
+import json
+import os
+import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -125,23 +130,63 @@ def test_what_a_killed_process_left_is_cleared_by_the_next(tmp_path: Path) -> No
     assert not (tmp_path / "step_000012" / "rest.bin").exists()
 
 
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("place", [0, -1])
-def test_a_flipped_byte_is_found_by_name(tmp_path: Path, name: str, place: int) -> None:
-    path = save(tmp_path / "step_000012") / name
-    content = bytearray(path.read_bytes())
-    content[place] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=rf"is damaged: {name} differs from its manifest$"):
-        verify_checkpoint(tmp_path / "step_000012")
+@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
+def test_any_flipped_byte_of_any_file_is_found_and_the_file_named(
+    tmp_path: Path, name: str
+) -> None:
+    folder = save(tmp_path / "step_000012")
+    whole = (folder / name).read_bytes()
+    draw = random.Random(3)
+    places = {0, len(whole) - 1, *(draw.randrange(len(whole)) for _ in range(60))}
+    if name == "manifest.json":
+        places = set(range(len(whole)))
+    for place in sorted(places):
+        content = bytearray(whole)
+        content[place] ^= draw.randrange(1, 256)
+        (folder / name).write_bytes(content)
+        with pytest.raises(CheckpointError, match=rf"step_000012.*{name}"):
+            verify_checkpoint(folder)
+    (folder / name).write_bytes(whole)
+    verify_checkpoint(folder)
+
+
+def test_a_changed_file_is_told_as_such(tmp_path: Path) -> None:
+    folder = save(tmp_path / "step_000012")
+    (folder / "state/state.json").write_text("{}")
+    told = r"step_000012 is damaged: state/state\.json differs from its manifest\.json$"
+    with pytest.raises(CheckpointError, match=told):
+        verify_checkpoint(folder)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_found_by_name(tmp_path: Path, name: str) -> None:
     folder = save(tmp_path / "step_000012")
     (folder / name).unlink()
-    with pytest.raises(CheckpointError, match=rf"is damaged: {name} is missing$"):
+    told = rf"is damaged: {name} is missing, which manifest\.json names$"
+    with pytest.raises(CheckpointError, match=told):
         verify_checkpoint(folder)
+
+
+def test_a_file_the_disk_cannot_read_is_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save(tmp_path / "step_000012")
+
+    def fail(_: Path) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(checkpoint_module, "sha256_of", fail)
+    told = r"is damaged: adapter_config\.json cannot be read: Input/output error$"
+    with pytest.raises(CheckpointError, match=told):
+        verify_checkpoint(folder)
+
+
+def test_a_manifest_with_other_blanks_is_not_as_it_was_written(tmp_path: Path) -> None:
+    path = save(tmp_path / "step_000012") / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text())))
+    told = r"manifest\.json cannot be read: its text is not as it was written$"
+    with pytest.raises(CheckpointError, match=told):
+        verify_checkpoint(tmp_path / "step_000012")
 
 
 def test_a_folder_without_a_manifest_is_no_checkpoint(tmp_path: Path) -> None:
@@ -149,10 +194,10 @@ def test_a_folder_without_a_manifest_is_no_checkpoint(tmp_path: Path) -> None:
         verify_checkpoint(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff", b"[]", b"{}", b'{"sha256": []}'])
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"[]", b"{}\n", b'{\n  "sha256": {}\n}\n'])
 def test_a_damaged_manifest_is_told(tmp_path: Path, content: bytes) -> None:
     (save(tmp_path / "step_000012") / "manifest.json").write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"step_000012.*(cannot be read|is damaged): "):
+    with pytest.raises(CheckpointError, match=r"step_000012/manifest\.json cannot be read: "):
         verify_checkpoint(tmp_path / "step_000012")
 
 
@@ -194,3 +239,79 @@ def test_the_newest_are_kept_and_the_best(
     folders = [save(tmp_path / f"step_00000{step}") for step in range(1, 5)]
     keep_newest(folders, keep, always=None if best is None else folders[best - 1])
     assert names_in(tmp_path) == [f"step_00000{step}" for step in left]
+
+
+@pytest.mark.parametrize(
+    ("keep", "out_of_turn", "left"),
+    [
+        (1, "24", "34"),  # 2 is older than the regular 3; 4 is the newest
+        (2, "2", "34"),
+        (2, "14", "234"),
+        (1, "1234", "4"),
+        (2, "1234", "34"),
+        (1, "34", "24"),
+    ],
+)
+def test_a_checkpoint_out_of_turn_counts_for_nothing_once_a_regular_one_follows(
+    tmp_path: Path, keep: int, out_of_turn: str, left: str
+) -> None:
+    folders = [save(tmp_path / f"step_00000{step}") for step in range(1, 5)]
+    keep_newest(
+        folders, keep, always=None, is_regular=lambda folder: folder.name[-1] not in out_of_turn
+    )
+    assert names_in(tmp_path) == [f"step_00000{step}" for step in left]
+
+
+def test_the_best_is_kept_though_saved_out_of_turn(tmp_path: Path) -> None:
+    folders = [save(tmp_path / f"step_00000{step}") for step in range(1, 4)]
+    keep_newest(folders, 1, always=folders[0], is_regular=lambda folder: folder != folders[0])
+    assert names_in(tmp_path) == ["step_000001", "step_000003"]
+
+
+def test_a_checkpoints_name_is_forced_to_disk_after_it_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, forced = tmp_path / "step_000012", []
+
+    def note(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        forced.append((path.name, folder.exists()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    save(folder)
+    assert forced[-1] == (tmp_path.resolve().name, True)
+
+
+SAVE_ON_A_FULL_DISK = """
+import resource, sys
+from pathlib import Path
+import torch
+from qarank.artifacts.checkpoint import new_checkpoint, write_adapter, write_state
+from qarank.errors import RunError
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+tensors = {"a.lora_A.weight": torch.ones(200_000)}
+for folder in sys.argv[2:]:
+    try:
+        with new_checkpoint(Path(folder)) as beside:
+            write_adapter(beside, {"r": 2}, tensors)
+            write_state(beside, tensors, {"global_step": 18})
+    except RunError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("max_bytes", [5, 4096, 500_000])
+def test_where_no_more_can_be_written_the_checkpoints_before_stay_whole(
+    tmp_path: Path, max_bytes: int
+) -> None:
+    folders = [save(tmp_path / f"step_00000{step}") for step in (6, 8)]
+    to_save = [str(tmp_path / name) for name in ("step_000008", "step_000009")]  # one is there
+    command = [sys.executable, "-c", SAVE_ON_A_FULL_DISK, str(max_bytes), *to_save]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2, done.stderr
+    for line, name in zip(lines, ("step_000008", "step_000009"), strict=True):
+        assert name in line and " cannot be written: " in line
+    assert names_in(tmp_path) == ["step_000006", "step_000008"]
+    for folder in folders:
+        assert_whole(folder)

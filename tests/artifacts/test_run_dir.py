@@ -1,8 +1,4 @@
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,27 +12,10 @@ from qarank.artifacts.run_dir import (
     claim_run_dir,
     find_checkpoint,
     open_run_dir,
+    step_folders,
+    step_of,
 )
 from qarank.errors import CheckpointError, RunDirError
-
-HOLD = """
-import sys
-from pathlib import Path
-from qarank.artifacts.run_dir import RunDir
-with RunDir(Path(sys.argv[1])).lock():
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def held_by_another_process(path: Path) -> Iterator[None]:
-    command = [sys.executable, "-c", HOLD, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        yield
-        process.communicate()  # end of its input: it lets go and ends
 
 
 def make_run(path: Path, state: str = "finished", *, steps: tuple[int, ...] = (6, 12)) -> RunDir:
@@ -69,13 +48,17 @@ def test_a_free_or_empty_folder_is_taken(tmp_path: Path, overwrite: bool) -> Non
 
 @pytest.mark.parametrize(
     ("state", "told"),
-    [("finished", "a finished"), ("running", "an unfinished"), ("failed", "an unfinished")],
+    [
+        ("finished", "a finished run; --overwrite"),
+        ("running", "an unfinished run; --resume goes on with it, --overwrite"),
+        ("failed", "an unfinished run; --resume goes on with it, --overwrite"),
+    ],
 )
 def test_a_run_is_not_replaced_without_overwrite(tmp_path: Path, state: str, told: str) -> None:
     run_dir = make_run(tmp_path / "a", state)
     before = names_in(run_dir.path)
     for take in (claim_run_dir, check_claimable):
-        with pytest.raises(RunDirError, match=rf"a holds {told} run; --overwrite replaces it$"):
+        with pytest.raises(RunDirError, match=rf"a holds {told} replaces it$"):
             take(run_dir.path, overwrite=False)
     assert names_in(run_dir.path) == before
 
@@ -140,29 +123,19 @@ def test_a_file_is_no_place_for_a_run(tmp_path: Path, overwrite: bool) -> None:
         claim_run_dir(tmp_path / "a" / "b", overwrite=overwrite)
 
 
-def test_a_folder_that_another_process_writes_is_neither_locked_nor_emptied(
-    tmp_path: Path,
-) -> None:
+def test_a_folder_that_is_being_written_is_not_emptied(tmp_path: Path) -> None:
     run_dir = make_run(tmp_path / "a", "running")
-    told = r"a: another process is writing this run$"
-    with held_by_another_process(run_dir.path):
-        with pytest.raises(RunDirError, match=told), run_dir.lock():
-            pass
-        with pytest.raises(RunDirError, match=told):
+    with run_dir.lock():
+        with pytest.raises(RunDirError, match=r"a: process \d+ on .+ has been writing this run"):
             claim_run_dir(run_dir.path, overwrite=True)
-        assert names_in(run_dir.path) == set(OWN_NAMES)
-    with run_dir.lock():  # free again
-        pass
+        assert names_in(run_dir.path) == {*OWN_NAMES, ".holder.json"}
+    assert names_in(run_dir.path) == set(OWN_NAMES)
 
 
-def test_the_lock_is_let_go_at_the_end_and_after_an_error(tmp_path: Path) -> None:
-    lock = RunDir(tmp_path).lock()  # somebody holds on to the object
-    with lock:
-        pass
-    with pytest.raises(KeyError), RunDir(tmp_path).lock():
-        raise KeyError("x")
-    with held_by_another_process(tmp_path):
-        pass
+def test_what_a_writer_that_died_before_its_first_file_left_is_ours(tmp_path: Path) -> None:
+    for name in (".lock", ".holder.json"):
+        (tmp_path / name).write_text("{}")
+    check_claimable(tmp_path, overwrite=False)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", ""])
@@ -195,6 +168,26 @@ def test_checkpoints_come_oldest_first_past_a_million_steps_and_whole(tmp_path: 
     (run_dir.path / "checkpoints" / ".step_000018.part").mkdir()
     names = [folder.name for folder in run_dir.checkpoints()]
     assert names == ["step_000006", "step_000012", "step_999999", "step_1000000"]
+
+
+@pytest.mark.parametrize("step", [0, 12, 999_999, 1_000_000])
+def test_a_folders_name_gives_its_step_back(tmp_path: Path, step: int) -> None:
+    assert step_of(RunDir(tmp_path).checkpoint_dir(step)) == step
+
+
+@pytest.mark.parametrize("name", ["step_", "step_12b", "damaged_step_000012", ".step_000012.old"])
+def test_a_folder_of_another_name_has_no_step_and_is_no_checkpoint(
+    tmp_path: Path, name: str
+) -> None:
+    run_dir = make_run(tmp_path / "a")
+    (run_dir.checkpoints_dir / name).mkdir()
+    assert run_dir.checkpoints() == [run_dir.checkpoint_dir(6), run_dir.checkpoint_dir(12)]
+    with pytest.raises(CheckpointError, match=r"is not named after a step; step_<number> is$"):
+        step_of(run_dir.checkpoints_dir / name)
+
+
+def test_step_folders_of_a_folder_that_is_not_there_are_none(tmp_path: Path) -> None:
+    assert step_folders(tmp_path / "eval") == []
 
 
 def test_a_running_run_means_its_newest_checkpoint(tmp_path: Path) -> None:
