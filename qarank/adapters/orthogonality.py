@@ -6,7 +6,7 @@ mean over all A and B instead of their sum.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -19,17 +19,37 @@ def orthogonality_penalty(layers: Iterable[AdaptedLinear]) -> Tensor:
 
     Matrices of one shape go through one batched product.
     """
-    norms = [
-        torch.linalg.matrix_norm(gram_error(torch.stack(matrices)))  # (n,)
-        for matrices in _rows_by_shape(layers).values()
-    ]
-    return torch.cat(norms).mean()
+    return torch.cat([_norms(rows) for rows in _rows_by_shape(layers).values()]).mean()
+
+
+@torch.no_grad()
+def penalty_by_matrix(layers: Mapping[str, AdaptedLinear]) -> dict[str, float]:
+    """What the penalty is the mean of, under the names the released code logs.
+
+    Returns:
+        for each path, in the layers' order, path.lora_A -> ||A A^T - I||_F and
+        path.lora_B -> ||B^T B - I||_F.
+    """
+    named: dict[str, Tensor] = {}
+    for path, layer in layers.items():
+        named[f"{path}.lora_A"], named[f"{path}.lora_B"] = layer.lora_A, layer.lora_B.mT  # (r, d)
+    found: dict[str, float] = {}
+    for shape in {rows.shape for rows in named.values()}:
+        names = [name for name, rows in named.items() if rows.shape == shape]
+        norms = _norms([named[name] for name in names])
+        found |= zip(names, norms.tolist(), strict=True)
+    return {name: found[name] for name in named}
 
 
 def gram_error(rows: Tensor) -> Tensor:
     """(n, r, d) -> (n, r, r): each matrix times its transpose, less the identity."""
     identity = torch.eye(rows.shape[-2], dtype=rows.dtype, device=rows.device)
     return rows @ rows.mT - identity
+
+
+def _norms(rows: list[Tensor]) -> Tensor:
+    """Frobenius norms of the gram errors of n matrices of one shape, (n,)."""
+    return torch.linalg.matrix_norm(gram_error(torch.stack(rows)))
 
 
 def _rows_by_shape(layers: Iterable[AdaptedLinear]) -> dict[torch.Size, list[Tensor]]:

@@ -2,7 +2,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qarank.adapters.orthogonality import gram_error, orthogonality_penalty
+from qarank.adapters.orthogonality import (
+    gram_error,
+    orthogonality_penalty,
+    penalty_by_matrix,
+)
 from qarank.adapters.svd import Init, SVDLinear
 
 SHAPES = [(12, 12, 4), (12, 20, 4), (20, 12, 4), (12, 12, 4), (9, 7, 3), (5, 5, 1)]  # in, out, r
@@ -21,14 +25,19 @@ def spread(layers: list[SVDLinear]) -> list[SVDLinear]:
     return layers
 
 
-def plain_penalty(layers: list[SVDLinear]) -> Tensor:
-    """The released code's loop: a norm a matrix, and their mean."""
+def plain_norms(layers: list[SVDLinear]) -> list[Tensor]:
+    """A norm for each A and each B, one after the other."""
     norms = []
     for layer in layers:
         eye = torch.eye(layer.r)
         norms.append((layer.lora_A @ layer.lora_A.T - eye).square().sum().sqrt())
         norms.append((layer.lora_B.T @ layer.lora_B - eye).square().sum().sqrt())
-    return torch.stack(norms).sum() / len(norms)
+    return norms
+
+
+def plain_penalty(layers: list[SVDLinear]) -> Tensor:
+    """The released code's loop: a norm a matrix, and their mean."""
+    return torch.stack(plain_norms(layers)).mean()
 
 
 def test_the_penalty_equals_a_loop_over_the_matrices() -> None:
@@ -82,3 +91,23 @@ def test_the_gram_error_of_several_matrices_is_each_ones() -> None:
     rows = torch.randn(3, 2, 5)
     for one, error in zip(rows, gram_error(rows), strict=True):
         torch.testing.assert_close(error, one @ one.T - torch.eye(2))
+
+
+def test_the_penalty_by_matrix_equals_a_loop_in_the_layers_order() -> None:
+    layers = spread(build_layers())
+    found = penalty_by_matrix({f"layer.{i}": layer for i, layer in enumerate(layers)})
+    assert list(found) == [
+        f"layer.{i}.{part}" for i in range(len(SHAPES)) for part in ("lora_A", "lora_B")
+    ]
+    assert list(found.values()) == pytest.approx([float(norm) for norm in plain_norms(layers)])
+
+
+def test_its_mean_is_the_penalty_and_no_gradient_is_left() -> None:
+    layers = spread(build_layers())
+    found = penalty_by_matrix({str(i): layer for i, layer in enumerate(layers)})
+    assert sum(found.values()) / len(found) == pytest.approx(orthogonality_penalty(layers).item())
+    assert all(parameter.grad is None for layer in layers for parameter in layer.parameters())
+
+
+def test_without_matrices_there_is_nothing_to_tell() -> None:
+    assert penalty_by_matrix({}) == {}
