@@ -49,7 +49,8 @@ def gram_error(rows: Tensor) -> Tensor:
 
 def _norms(rows: list[Tensor]) -> Tensor:
     """Frobenius norms of the gram errors of n matrices of one shape, (n,)."""
-    return torch.linalg.matrix_norm(gram_error(torch.stack(rows)))
+    norms: Tensor = torch.linalg.matrix_norm(gram_error(torch.stack(rows)))
+    return norms
 
 
 def _rows_by_shape(layers: Iterable[AdaptedLinear]) -> dict[torch.Size, list[Tensor]]:

@@ -99,7 +99,7 @@ def test_the_penalty_by_matrix_equals_a_loop_in_the_layers_order() -> None:
     assert list(found) == [
         f"layer.{i}.{part}" for i in range(len(SHAPES)) for part in ("lora_A", "lora_B")
     ]
-    assert list(found.values()) == pytest.approx([float(norm) for norm in plain_norms(layers)])
+    assert list(found.values()) == pytest.approx([norm.item() for norm in plain_norms(layers)])
 
 
 def test_its_mean_is_the_penalty_and_no_gradient_is_left() -> None:
