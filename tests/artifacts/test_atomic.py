@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 from safetensors import SafetensorError
 
 from qarank.artifacts.atomic import (
+    fsync_file,
+    fsync_folder,
     fsync_tree,
     read_json,
+    render_json,
     sha256_of,
+    write_bytes,
     write_json,
     write_text,
     writing,
@@ -43,6 +47,7 @@ def test_a_json_document_reads_back_equal(
 
 def test_json_is_for_people_too(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"name": "façade 中"})
+    assert render_json({"name": 1}) == '{\n  "name": 1\n}\n'
     assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n  "name": "façade 中"\n}\n'
 
 
@@ -64,6 +69,46 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         write_text(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_name_is_forced_to_disk_after_the_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced: list[tuple[str, bool]] = []
+
+    def note(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        forced.append((path.name, (tmp_path / "a").exists()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    write_bytes(tmp_path / "a", b"\xff\r\n")
+    assert forced == [(".a.part", False), (tmp_path.resolve().name, True)]
+    assert (tmp_path / "a").read_bytes() == b"\xff\r\n"
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.EIO])
+def test_a_file_system_that_cannot_force_a_folder_is_borne_with_and_a_broken_disk_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(code, "no")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    if code == errno.EIO:
+        with pytest.raises(OSError, match="no"):
+            fsync_folder(tmp_path)
+    else:
+        fsync_folder(tmp_path)
+
+
+def test_a_file_somebody_else_appends_to_is_forced_to_disk_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync_file(tmp_path / "gone.jsonl")
+    (tmp_path / "a.jsonl").touch()
+    monkeypatch.setattr(os, "fsync", refuse_space)
+    with pytest.raises(OSError, match="No space"):
+        fsync_file(tmp_path / "a.jsonl")
 
 
 def test_a_file_in_the_folders_place_is_told(tmp_path: Path) -> None:
