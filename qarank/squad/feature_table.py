@@ -85,6 +85,13 @@ def write_table(table: FeatureTable, path: Path) -> None:
         raise RunError(f"{path}: the features cannot be written ({reason})") from error
 
 
+def delete_parts(path: Path) -> None:
+    """Delete what killed processes wrote beside path; nobody may be writing there."""
+    for part in path.parent.glob(f"{path.name}.*.part"):
+        with contextlib.suppress(OSError):  # in nobody's way
+            part.unlink()
+
+
 def read_table(path: Path) -> FeatureTable:
     """Map the file into memory; nothing is copied.
 

@@ -8,6 +8,7 @@ tokenised once and not once an example and window, nothing is padded, too long q
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from qarank.errors import DataError
 from qarank.squad.examples import Example
 from qarank.squad.feature_assembly import assemble_features
 from qarank.squad.feature_check import check_against_tokenizer
-from qarank.squad.feature_table import FORMAT, FeatureTable, read_table, write_table
+from qarank.squad.feature_lock import only_builder
+from qarank.squad.feature_table import FORMAT, FeatureTable, delete_parts, read_table, write_table
 from qarank.squad.pair_template import read_pair_template
 from qarank.squad.tokenized_texts import copy_backend, number_distinct, tokenize_examples
 from qarank.squad.windows import plan_windows
@@ -32,6 +34,8 @@ def load_or_build_features(
     cache_dir: Path,
 ) -> tuple[FeatureTable, bool]:
     """The features from cache_dir, built and stored there first if need be.
+
+    Where several processes want the same ones, the first builds them and the others wait.
 
     Args:
         examples: (num_examples,) with unique ids.
@@ -49,13 +53,16 @@ def load_or_build_features(
     """
     key = cache_key(examples, tokenizer, max_seq_length=max_seq_length, doc_stride=doc_stride)
     path = cache_dir / key / "features.arrow"
-    try:
+    with suppress(DataError):  # not there, or not whole: built anew
         return read_table(path), True
-    except DataError:  # not there, or not whole: built anew
+    with only_builder(path):
+        with suppress(DataError):  # another process built it meanwhile
+            return read_table(path), True
+        delete_parts(path)
         table = build_features(
             examples, tokenizer, max_seq_length=max_seq_length, doc_stride=doc_stride
         )
-    write_table(table, path)
+        write_table(table, path)
     return read_table(path), False
 
 

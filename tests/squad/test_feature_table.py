@@ -7,7 +7,7 @@ import pytest
 
 from qarank.errors import DataError, RunError
 from qarank.squad import feature_table
-from qarank.squad.feature_table import FeatureTable, read_table, write_table
+from qarank.squad.feature_table import FeatureTable, delete_parts, read_table, write_table
 
 
 @pytest.fixture
@@ -120,3 +120,19 @@ def test_a_failed_write_leaves_nothing_behind(
     with pytest.raises(RunError, match="No space left on device"):
         write_table(table, tmp_path / "features.arrow")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_wrote_is_deleted_and_nothing_else(
+    table: FeatureTable, tmp_path: Path
+) -> None:
+    path = tmp_path / "features.arrow"
+    write_table(table, path)
+    for name in ("features.arrow.123.part", "other.arrow.123.part"):
+        (tmp_path / name).touch()
+    delete_parts(path)
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "features.arrow",
+        "features.arrow.sha256",
+        "other.arrow.123.part",
+    ]
+    assert_same(read_table(path), table)
