@@ -1,0 +1,92 @@
+"""A heat map of the ranks that the adapted matrices keep.
+
+Dims: rows: kinds of matrix; columns: layers; height, width: of the picture, in pixels.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from qarank.report.rank_grid import RankGrid, arrange_ranks
+
+DPI = 100
+WIDEST_CELL, NARROWEST_CELL, CELL_HEIGHT = 32.0, 5.0, 26.0  # pixels
+CELLS_WIDTH = 1200.0  # pixels; more layers get narrower cells
+BAR_WIDTH = 12.0  # pixels
+FONT_SIZE = 9.0  # points
+LETTER_WIDTH = 7.5  # pixels, about, at that size
+NO_MATRIX = "#d9d9d9"
+COLOURS = LinearSegmentedColormap.from_list("ranks", ["#f4f8fc", "#9ecae1", "#3182bd", "#08306b"])
+
+
+def draw_rank_map(ranks: Mapping[str, int], *, r: int, title: str) -> np.ndarray:
+    """Draw kinds of matrix against layers, coloured from rank 0 to r.
+
+    Args:
+        ranks: path of a matrix -> triplets kept, 0..r; at least one.
+        r: triplets at the start.
+        title: above the map.
+
+    Returns:
+        (height, width, 3) uint8. Each cell has its rank written in, if there is room.
+    """
+    grid = arrange_ranks(ranks)
+    rows, columns = grid.ranks.shape
+    cell = min(max(CELLS_WIDTH / columns, NARROWEST_CELL), WIDEST_CELL)
+    labels = LETTER_WIDTH * max(map(len, grid.kinds))
+    width = max(labels + cell * columns + 80, LETTER_WIDTH * len(title) + 40)
+    height = CELL_HEIGHT * rows + 90
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout="constrained")
+    figure.suptitle(title, fontsize=FONT_SIZE + 1)
+    axes = figure.add_subplot(facecolor=NO_MATRIX)
+    shown = np.ma.masked_invalid(grid.ranks)
+    gap = min(0.8, cell / 30)  # points
+    mesh = axes.pcolormesh(shown, cmap=COLOURS, vmin=0, vmax=r, edgecolors="white", linewidth=gap)
+    _name_rows_and_columns(axes, grid, cell)
+    if cell >= LETTER_WIDTH * len(str(max(ranks.values()))) + 3:
+        _write_ranks(axes, grid, r)
+    aspect = rows * CELL_HEIGHT / BAR_WIDTH
+    bar = figure.colorbar(mesh, ax=axes, ticks=[0, r], pad=0.01, aspect=aspect)
+    bar.ax.tick_params(labelsize=FONT_SIZE, length=0)
+    bar.outline.set_visible(False)
+    return _paint(figure)
+
+
+def _name_rows_and_columns(axes: Axes, grid: RankGrid, cell: float) -> None:
+    """Name all rows, from the top, and as many columns as fit, cell pixels each."""
+    rows, columns = grid.ranks.shape
+    needed = LETTER_WIDTH * (max(map(len, grid.layers)) + 1)
+    fitting = (count for count in (1, 2, 5, 10, 20, 50) if count * cell >= needed)
+    every = next(fitting, columns)
+    axes.invert_yaxis()
+    axes.set_yticks(np.arange(rows) + 0.5, grid.kinds)
+    axes.set_xticks(np.arange(0, columns, every) + 0.5, grid.layers[::every])
+    axes.set_xlabel("layer", fontsize=FONT_SIZE)
+    axes.tick_params(labelsize=FONT_SIZE, length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _write_ranks(axes: Axes, grid: RankGrid, r: int) -> None:
+    for (row, column), rank in np.ndenumerate(grid.ranks):
+        if np.isfinite(rank):
+            axes.text(
+                column + 0.5,
+                row + 0.5,
+                f"{rank:.0f}",
+                color="white" if rank > 0.6 * r else "black",  # readable on the cell's colour
+                fontsize=FONT_SIZE,
+                ha="center",
+                va="center",
+            )
+
+
+def _paint(figure: Figure) -> np.ndarray:
+    """(height, width, 3) uint8, by no window and no global state."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    rgba = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    return np.asarray(rgba)[..., :3].copy()
