@@ -1,6 +1,6 @@
 """A run that was stopped, made as it was right after a checkpoint, to go on from there.
 
-All of it is done under the run's lock, and any of it may be killed and done again.
+Looking changes nothing. Setting back needs the run's lock, and may be killed and done again.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 from qarank.artifacts.atomic import fsync_folder, write_bytes, writing
 from qarank.artifacts.checkpoint import verify_checkpoint
-from qarank.artifacts.folders import clear_leftovers, delete_folder, put_back_all
+from qarank.artifacts.folders import clear_leftovers, delete_folder
 from qarank.artifacts.run_dir import RunDir, step_folders, step_of
 from qarank.errors import CheckpointError
 
@@ -30,7 +30,6 @@ def newest_good_checkpoint(run_dir: RunDir) -> Path | None:
     Raises:
         CheckpointError: there are some, and none is good.
     """
-    put_back_all(run_dir.checkpoints_dir)
     damages: list[CheckpointError] = []
     for folder in reversed(run_dir.checkpoints()):
         try:

@@ -2,12 +2,14 @@
 
 import re
 import shutil
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from qarank.artifacts.atomic import read_json, write_json
+from qarank.artifacts.folders import put_back_all
 from qarank.artifacts.lock import lock_folder
 from qarank.artifacts.names import CHECKPOINTS, HOLDER, LOCK, RUN_JSON
 from qarank.errors import CheckpointError, RunDirError
@@ -99,9 +101,15 @@ class RunDir:
         """Whether the run came to its end."""
         return self.read_run().get("state") == "finished"
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Keep the folder for this process; see `lock_folder`."""
-        return lock_folder(self.path)
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep the folder for this process; see `lock_folder`.
+
+        A checkpoint whose replacement was killed half way has its name again from here on.
+        """
+        with lock_folder(self.path):
+            put_back_all(self.checkpoints_dir)
+            yield
 
 
 def step_of(folder: Path) -> int:

@@ -112,7 +112,17 @@ def test_one_whose_replacement_was_killed_is_still_there(tmp_path: Path) -> None
     run_dir = make_run(tmp_path / "a")
     newest = run_dir.checkpoint_dir(18)
     newest.rename(newest.with_name(".step_000018.old"))
-    assert newest_good_checkpoint(run_dir) == newest
+    with run_dir.lock():
+        assert newest_good_checkpoint(run_dir) == newest
+
+
+def test_looking_for_a_checkpoint_changes_nothing(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "a")
+    damage(run_dir.checkpoint_dir(18))
+    run_dir.checkpoint_dir(12).rename(run_dir.checkpoints_dir / ".step_000012.old")
+    before = snapshot(run_dir.path)
+    assert newest_good_checkpoint(run_dir) == run_dir.checkpoint_dir(6)
+    assert snapshot(run_dir.path) == before, "a live process may be replacing one"
 
 
 def test_all_after_the_checkpoint_goes_and_all_up_to_it_stays(tmp_path: Path) -> None:
