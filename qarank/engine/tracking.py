@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from qarank.artifacts.atomic import writing
-from qarank.engine.event_file import (
+from qarank.engine.event_writer import (
     EventFile,
     HParams,
     end_summary,

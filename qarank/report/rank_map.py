@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from qarank.report.rank_grid import RankGrid, arrange_ranks
 
 DPI = 100
-WIDEST_CELL, NARROWEST_CELL, CELL_HEIGHT = 32.0, 5.0, 26.0  # pixels
+NARROWEST_CELL, CELL_WIDTH, CELL_HEIGHT = 5.0, 22.0, 24.0  # pixels
 CELLS_WIDTH = 1200.0  # pixels; more layers get narrower cells
 BAR_WIDTH = 12.0  # pixels
 FONT_SIZE = 9.0  # points
@@ -36,7 +36,9 @@ def draw_rank_map(ranks: Mapping[str, int], *, r: int, title: str) -> np.ndarray
     """
     grid = arrange_ranks(ranks)
     rows, columns = grid.ranks.shape
-    cell = min(max(CELLS_WIDTH / columns, NARROWEST_CELL), WIDEST_CELL)
+    number = LETTER_WIDTH * len(str(r)) + 5  # pixels of the widest
+    # As narrow as that: TensorBoard shrinks what is wider than a card, letters and all.
+    cell = min(max(CELLS_WIDTH / columns, NARROWEST_CELL), max(number, CELL_WIDTH))
     labels = LETTER_WIDTH * max(map(len, grid.kinds))
     width = max(labels + cell * columns + 80, LETTER_WIDTH * len(title) + 40)
     height = CELL_HEIGHT * rows + 90
@@ -47,7 +49,7 @@ def draw_rank_map(ranks: Mapping[str, int], *, r: int, title: str) -> np.ndarray
     gap = min(0.8, cell / 30)  # points
     mesh = axes.pcolormesh(shown, cmap=COLOURS, vmin=0, vmax=r, edgecolors="white", linewidth=gap)
     _name_rows_and_columns(axes, grid, cell)
-    if cell >= LETTER_WIDTH * len(str(max(ranks.values()))) + 3:
+    if cell >= number:
         _write_ranks(axes, grid, r)
     aspect = rows * CELL_HEIGHT / BAR_WIDTH
     bar = figure.colorbar(mesh, ax=axes, ticks=[0, r], pad=0.01, aspect=aspect)

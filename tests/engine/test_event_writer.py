@@ -14,11 +14,11 @@ from tensorboard.backend.event_processing.plugin_event_multiplexer import EventM
 from tensorboard.context import RequestContext
 from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams import list_session_groups, metadata
-from tensorboard.plugins.hparams.api_pb2 import ListSessionGroupsRequest, Status
+from tensorboard.plugins.hparams.api_pb2 import DataType, ListSessionGroupsRequest, Status
 from tensorboard.plugins.hparams.backend_context import Context
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from qarank.engine.event_file import (
+from qarank.engine.event_writer import (
     EventFile,
     end_summary,
     image_summary,
@@ -92,7 +92,12 @@ def test_a_row_of_settings_keeps_each_values_kind() -> None:
     row = metadata.parse_session_start_info_plugin_data(
         started.value[0].metadata.plugin_data.content
     )
-    assert [info.name for info in columns.hparam_infos] == list(hparams)
+    assert [(info.name, info.type) for info in columns.hparam_infos] == [
+        ("seed", DataType.Value("DATA_TYPE_FLOAT64")),
+        ("rate", DataType.Value("DATA_TYPE_FLOAT64")),
+        ("finalize", DataType.Value("DATA_TYPE_BOOL")),
+        ("type", DataType.Value("DATA_TYPE_STRING")),
+    ]
     assert [info.name.tag for info in columns.metric_infos] == ["best/f1"]
     assert row.group_name == "", "named after its run, so that no two runs share a row"
     kinds = {name: value.WhichOneof("kind") for name, value in row.hparams.items()}
@@ -112,13 +117,17 @@ def test_a_done_run_says_so() -> None:
     assert abs(ended.end_time_secs - time.time()) < 60
 
 
-def list_rows(logdir: Path) -> dict[str, tuple[dict[str, Any], dict[str, float], int]]:
-    """Run -> settings, metrics and status, as the HPARAMS page gets them from its server."""
+def read_context(logdir: Path) -> Context:
+    """What TensorBoard's server knows of a folder of runs."""
     multiplexer = EventMultiplexer()
     multiplexer.AddRunsFromDirectory(str(logdir))
     multiplexer.Reload()
-    provider = MultiplexerDataProvider(multiplexer, str(logdir))
-    context = Context(TBContext(data_provider=provider))
+    return Context(TBContext(data_provider=MultiplexerDataProvider(multiplexer, str(logdir))))
+
+
+def list_rows(logdir: Path) -> dict[str, tuple[dict[str, Any], dict[str, float], int]]:
+    """Run -> settings, metrics and status, as the HPARAMS page gets them from its server."""
+    context = read_context(logdir)
     query = ListSessionGroupsRequest(slice_size=100, allowed_statuses=Status.values())
     groups = list_session_groups.Handler(RequestContext(), context, "", query).run()
     return {
@@ -129,6 +138,18 @@ def list_rows(logdir: Path) -> dict[str, tuple[dict[str, Any], dict[str, float],
         )
         for group in groups.session_groups
     }
+
+
+def test_the_page_sorts_the_first_five_settings_before_the_others(tmp_path: Path) -> None:
+    file = EventFile(tmp_path)
+    for summary in start_summaries(dict.fromkeys("zyxwvba", 1), []):
+        file.add(summary)
+    file.close()
+    context = read_context(tmp_path)
+    columns = context.experiment_from_metadata(
+        RequestContext(), "", True, context.hparams_metadata(RequestContext(), ""), []
+    )
+    assert [info.name for info in columns.hparam_infos] == list("vwxyzab")
 
 
 def add_row(folder: Path, metrics: dict[str, float]) -> None:

@@ -24,6 +24,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignor
 from torch.utils.tensorboard.summary import image
 
 HParams = Mapping[str, bool | int | float | str]
+COLUMNS_SHOWN = 5  # of the settings, by the HPARAMS page, before anyone asks for more
 
 
 class EventFile:
@@ -74,21 +75,20 @@ def start_summaries(hparams: HParams, metric_tags: Iterable[str]) -> list[Summar
     """A row of the HPARAMS page, without a name of its own: TensorBoard then takes the run's.
 
     Args:
-        hparams: the columns on the left. The page takes its columns from one run, whichever: runs
-            that are looked at together should all give the same.
+        hparams: the columns on the left, of which the page shows the first five unless asked. It
+            takes its columns from one run, whichever: runs that are looked at together should all
+            give the same.
         metric_tags: the columns on the right; each shows the latest number of that tag.
     """
-    names = [api_pb2.HParamInfo(name=name) for name in hparams]
-    tags = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metric_tags]
+    columns = []
     started = plugin_data_pb2.SessionStartInfo(start_time_secs=time.time())
-    for name, value in hparams.items():
-        if isinstance(value, bool):
-            started.hparams[name].bool_value = value
-        elif isinstance(value, str):
-            started.hparams[name].string_value = value
-        else:
-            started.hparams[name].number_value = value
-    experiment = api_pb2.Experiment(hparam_infos=names, metric_infos=tags)
+    for place, (name, value) in enumerate(hparams.items()):
+        kind, field = _kind_of(value)
+        # Those that "differ" are sorted before the others.
+        columns.append(api_pb2.HParamInfo(name=name, type=kind, differs=place < COLUMNS_SHOWN))
+        setattr(started.hparams[name], field, value)
+    tags = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metric_tags]
+    experiment = api_pb2.Experiment(hparam_infos=columns, metric_infos=tags)
     return [
         _hparams_summary(metadata.EXPERIMENT_TAG, experiment=experiment),
         _hparams_summary(metadata.SESSION_START_INFO_TAG, session_start_info=started),
@@ -100,6 +100,15 @@ def end_summary() -> Summary:
     done = api_pb2.Status.Value("STATUS_SUCCESS")
     ended = plugin_data_pb2.SessionEndInfo(status=done, end_time_secs=time.time())
     return _hparams_summary(metadata.SESSION_END_INFO_TAG, session_end_info=ended)
+
+
+def _kind_of(value: bool | int | float | str) -> tuple[int, str]:
+    """The plugin's number for a type, and the name of the field for such a value."""
+    if isinstance(value, bool):
+        return api_pb2.DATA_TYPE_BOOL, "bool_value"
+    if isinstance(value, str):
+        return api_pb2.DATA_TYPE_STRING, "string_value"
+    return api_pb2.DATA_TYPE_FLOAT64, "number_value"
 
 
 def _hparams_summary(tag: str, **content: Any) -> Summary:
