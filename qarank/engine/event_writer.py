@@ -9,6 +9,7 @@ Dims: height, width: of an image, in pixels.
 import os
 import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,17 +72,21 @@ def image_summary(tag: str, pixels: np.ndarray) -> Summary:
     return image(tag, pixels, dataformats="HWC")  # type: ignore[no-untyped-call]
 
 
-def start_summaries(hparams: HParams, metric_tags: Iterable[str]) -> list[Summary]:
-    """A row of the HPARAMS page, without a name of its own: TensorBoard then takes the run's.
+def start_summaries(run_dir: Path, hparams: HParams, metric_tags: Iterable[str]) -> list[Summary]:
+    """A row of the HPARAMS page.
 
     Args:
+        run_dir: names the row, its own name first: the page cuts after 15 letters.
         hparams: the columns on the left, of which the page shows the first five unless asked. It
             takes its columns from one run, whichever: runs that are looked at together should all
             give the same.
         metric_tags: the columns on the right; each shows the latest number of that tag.
     """
     columns = []
-    started = plugin_data_pb2.SessionStartInfo(start_time_secs=time.time())
+    begun = datetime.now(UTC)
+    # Runs of one name would share a row: the time tells them apart.
+    row = f"{run_dir.name} in {run_dir.parent.name}, begun {begun.isoformat()}"
+    started = plugin_data_pb2.SessionStartInfo(group_name=row, start_time_secs=begun.timestamp())
     for place, (name, value) in enumerate(hparams.items()):
         kind, field = _kind_of(value)
         # Those that "differ" are sorted before the others.

@@ -61,7 +61,7 @@ class Tracker(MetricSink):
     """
 
     def __init__(self, metrics_path: Path, tensorboard_dir: Path) -> None:
-        self._folder = metrics_path.parent
+        self._folder = metrics_path.absolute().parent
         self._latest_step = 0
         with writing(self._folder):
             self._metrics = metrics_path.open("a", encoding="utf-8")
@@ -103,7 +103,7 @@ class Tracker(MetricSink):
     def start_hparams(self, hparams: HParams, metric_tags: Iterable[str]) -> None:
         """Write the run's row; a resumed run's is ignored by TensorBoard, it keeps the first."""
         with writing(self._folder):
-            for summary in start_summaries(hparams, metric_tags):
+            for summary in start_summaries(self._folder, hparams, metric_tags):
                 self._events.add(summary)
 
     def log_hparams(self, hparams: HParams, metrics: Mapping[str, float]) -> None:

@@ -61,7 +61,7 @@ def draw_rank_map(ranks: Mapping[str, int], *, r: int, title: str) -> np.ndarray
 def _name_rows_and_columns(axes: Axes, grid: RankGrid, cell: float) -> None:
     """Name all rows, from the top, and as many columns as fit, cell pixels each."""
     rows, columns = grid.ranks.shape
-    needed = LETTER_WIDTH * (max(map(len, grid.layers)) + 1)
+    needed = LETTER_WIDTH * max(map(len, grid.layers)) + 5
     fitting = (count for count in (1, 2, 5, 10, 20, 50) if count * cell >= needed)
     every = next(fitting, columns)
     axes.invert_yaxis()

@@ -85,7 +85,7 @@ def decode_png(encoded: bytes) -> np.ndarray:
 
 def test_a_row_of_settings_keeps_each_values_kind() -> None:
     hparams = {"seed": 9, "rate": 1e-3, "finalize": True, "type": "svd"}
-    experiment, started = start_summaries(hparams, ["best/f1"])
+    experiment, started = start_summaries(Path("sweep/point"), hparams, ["best/f1"])
     columns = metadata.parse_experiment_plugin_data(
         experiment.value[0].metadata.plugin_data.content
     )
@@ -99,7 +99,7 @@ def test_a_row_of_settings_keeps_each_values_kind() -> None:
         ("type", DataType.Value("DATA_TYPE_STRING")),
     ]
     assert [info.name.tag for info in columns.metric_infos] == ["best/f1"]
-    assert row.group_name == "", "named after its run, so that no two runs share a row"
+    assert row.group_name.startswith("point in sweep, begun 2")
     kinds = {name: value.WhichOneof("kind") for name, value in row.hparams.items()}
     assert kinds == {
         "seed": "number_value",
@@ -131,7 +131,7 @@ def list_rows(logdir: Path) -> dict[str, tuple[dict[str, Any], dict[str, float],
     query = ListSessionGroupsRequest(slice_size=100, allowed_statuses=Status.values())
     groups = list_session_groups.Handler(RequestContext(), context, "", query).run()
     return {
-        group.name: (
+        group.sessions[0].name: (
             {name: getattr(v, v.WhichOneof("kind")) for name, v in group.hparams.items()},
             {metric.name.tag: metric.value for metric in group.metric_values},
             group.sessions[0].status,
@@ -142,7 +142,7 @@ def list_rows(logdir: Path) -> dict[str, tuple[dict[str, Any], dict[str, float],
 
 def test_the_page_sorts_the_first_five_settings_before_the_others(tmp_path: Path) -> None:
     file = EventFile(tmp_path)
-    for summary in start_summaries(dict.fromkeys("zyxwvba", 1), []):
+    for summary in start_summaries(tmp_path, dict.fromkeys("zyxwvba", 1), []):
         file.add(summary)
     file.close()
     context = read_context(tmp_path)
@@ -152,10 +152,10 @@ def test_the_page_sorts_the_first_five_settings_before_the_others(tmp_path: Path
     assert [info.name for info in columns.hparam_infos] == list("vwxyzab")
 
 
-def add_row(folder: Path, metrics: dict[str, float]) -> None:
+def add_row(run_dir: Path, metrics: dict[str, float]) -> None:
     """As a run does that ends with these metrics, or is killed if there are none."""
-    file = EventFile(folder)
-    for summary in start_summaries({"seed": 9}, ["best/f1"]):
+    file = EventFile(run_dir / "tensorboard")
+    for summary in start_summaries(run_dir, {"seed": 9}, ["best/f1"]):
         file.add(summary)
     file.add(scalar_summary({"train/loss": 1.0, **metrics}), 10)
     if metrics:
@@ -164,13 +164,18 @@ def add_row(folder: Path, metrics: dict[str, float]) -> None:
 
 
 def test_a_sweep_has_one_row_a_run_on_the_hparams_page(tmp_path: Path) -> None:
-    for point, f1 in (("r_4", 81.5), ("r_8", 82.5)):
-        run = tmp_path / "sweep" / point
-        add_row(run / "tensorboard", {"best/f1": f1})
+    runs = {"one/r_4": 81.5, "one/r_8": 82.5, "other/r_8": 83.5}
+    for run, f1 in runs.items():
+        add_row(tmp_path / run, {"best/f1": f1})
     assert list_rows(tmp_path) == {
-        "sweep/r_4/tensorboard": ({"seed": 9}, {"best/f1": 81.5}, DONE),
-        "sweep/r_8/tensorboard": ({"seed": 9}, {"best/f1": 82.5}, DONE),
+        f"{run}/tensorboard": ({"seed": 9}, {"best/f1": f1}, DONE) for run, f1 in runs.items()
     }
+
+
+def test_runs_of_the_very_same_name_do_not_share_a_row(tmp_path: Path) -> None:
+    for place in ("old", "new"):
+        add_row(tmp_path / place / "sweep" / "r_8", {"best/f1": 80.0})
+    assert len(list_rows(tmp_path)) == 2
 
 
 def test_a_resumed_run_keeps_its_one_row(tmp_path: Path) -> None:
