@@ -1,14 +1,16 @@
 """qarank prepare: data -> features, cached; and what a run of them will be."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from qarank.config.schema import Recipe
+from qarank.config.sweep_points import SweepPoint
 from qarank.engine.distributed import ALONE, Processes
 from qarank.engine.precision import check_precision, default_device, resolve_precision
-from qarank.errors import DataError
+from qarank.errors import DataError, QarankError
 from qarank.workflows.data import (
     Part,
     allows_no_answer,
@@ -121,6 +123,23 @@ def describe_processes(prepared: Prepared) -> dict[str, int | float]:
     """How many there are, and the features of a step that fall to one of them, on average."""
     size = prepared.world_size
     return {"world_size": size, "features_a_step": prepared.recipe.train.batch_size / size}
+
+
+def describe_points(points: Sequence[SweepPoint]) -> list[dict[str, Any]]:
+    """What `qarank prepare` reports of a sweep: each point as if it were alone, under its name.
+
+    Raises:
+        QarankError: a point cannot be run; the line begins with its name.
+    """
+    described = []
+    for point in points:
+        try:
+            prepared = prepare_run(point.recipe, will_train=False)
+        except QarankError as error:
+            error.args = (f"sweep point {point.name}: {error}", *error.args[1:])
+            raise
+        described.append({"point": point.name, **describe_preparation(prepared)})
+    return described
 
 
 def _check_length(recipe: Recipe, config: PretrainedConfig) -> None:

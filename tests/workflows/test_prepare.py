@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from qarank.config.schema import Recipe
+from qarank.config.sweep_points import expand_points
 from qarank.engine.distributed import Processes
 from qarank.engine.environment import World
 from qarank.errors import AdapterError, DataError, RecipeError
 from qarank.workflows import prepare
 from qarank.workflows.prepare import (
     describe_parts,
+    describe_points,
     describe_preparation,
     describe_processes,
     prepare_run,
@@ -140,3 +142,21 @@ def test_features_are_built_in_turn_and_once(tiny_recipe: Callable[..., Recipe])
     assert processes.built == ["the features"]
     assert describe_processes(prepared) == {"world_size": 4, "features_a_step": 2.0}
     assert prepared.plan == prepare_run(tiny_recipe()).plan, "the same on any number of processes"
+
+
+def test_the_points_of_a_sweep_are_described_under_their_names(
+    tiny_recipe: Callable[..., Recipe],
+) -> None:
+    seeds = tiny_recipe(sweep={"points": [{"name": "a"}, {"name": "b", "train.max_steps": 20}]})
+    points = describe_points(expand_points(seeds))
+    assert [(point["point"], point["plan"]["total_steps"]) for point in points] == [
+        ("a", 12),
+        ("b", 20),
+    ]
+    assert points[0]["data"]["train"]["examples"] == 64
+
+
+def test_a_point_that_cannot_run_is_named(tiny_recipe: Callable[..., Recipe]) -> None:
+    recipe = tiny_recipe(sweep={"points": [{"name": "good"}, {"name": "big", "adapter.r": 33}]})
+    with pytest.raises(AdapterError, match=r"^sweep point big: adapter.r is 33; the smallest"):
+        describe_points(expand_points(recipe))
