@@ -121,7 +121,7 @@ class Tracker(MetricSink):
 
 
 class NullTracker(MetricSink):
-    """Does nothing, as the methods it inherits: for processes that are not the main one."""
+    """Takes everything and does nothing: for processes that are not the main one."""
 
     def __exit__(
         self,
@@ -130,6 +130,24 @@ class NullTracker(MetricSink):
         trace: TracebackType | None,
     ) -> None:
         """Nothing was open."""
+
+    def log(self, global_step: int, values: Mapping[str, float]) -> None:
+        """See MetricSink."""
+
+    def log_events(self, global_step: int, values: Mapping[str, float]) -> None:
+        """See MetricSink."""
+
+    def log_image(self, global_step: int, tag: str, pixels: np.ndarray) -> None:
+        """See MetricSink."""
+
+    def start_hparams(self, hparams: HParams, metric_tags: Iterable[str]) -> None:
+        """See MetricSink."""
+
+    def log_hparams(self, hparams: HParams, metrics: Mapping[str, float]) -> None:
+        """See MetricSink."""
+
+    def sync(self) -> None:
+        """See MetricSink."""
 
 
 class StepLogger:
