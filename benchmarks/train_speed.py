@@ -27,6 +27,7 @@ from qarank.artifacts.run_dir import claim_run_dir
 from qarank.config.load import load_recipe
 from qarank.config.sweep_points import expand_points
 from qarank.engine.tracking import Tracker
+from qarank.workflows.build import Setting
 from qarank.workflows.prepare import prepare_run
 from qarank.workflows.session import TrainingSession
 
@@ -49,7 +50,7 @@ def build_ours(method: str, args: argparse.Namespace, folder: Path, *, equal: bo
     prepared = prepare_run(points[method].recipe)
     run_dir = claim_run_dir(folder / method, overwrite=True)
     tracker = Tracker(run_dir.metrics_path, run_dir.tensorboard_dir)
-    session = TrainingSession(prepared, run_dir, tracker, torch.device("cpu"), "bf16")
+    session = TrainingSession(prepared, run_dir, tracker, Setting(torch.device("cpu"), "bf16"))
     steps = iter(range(1, prepared.plan.total_steps + 1))
 
     def step() -> None:

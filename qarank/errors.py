@@ -11,17 +11,30 @@ QarankError                 exit 2: the user's mistake
   AllocationError           a metric or budget the allocator cannot work with
   RunDirError               a run folder that is taken, finished or somebody else's
   CheckpointError           a checkpoint that is missing, damaged or of another run
+  LaunchError               processes started in a way the run cannot use
+  StoppedError              exit 128 + n: a signal asked the run to stop, and it did
   RunError                  exit 3: the run could not go on
     NonFiniteError          loss, logits or scores are NaN or infinite
     NoOpError               something asked for did not happen: nothing adapted, pruned or scored
+    LostProcessError        another process of the run is gone or no longer of one mind
 ```
 """
 
+import signal
+
 
 class QarankError(Exception):
-    """The user's mistake: one line, no traceback, exit code 2."""
+    """The user's mistake: one line, no traceback, exit code 2.
+
+    Attributes:
+        exit_code: of the process that ends with it.
+        is_told: another process of the run says it; this one need not.
+        hint: how to go on, said after the message.
+    """
 
     exit_code = 2
+    is_told = False
+    hint = ""
 
 
 class RecipeError(QarankError):
@@ -60,6 +73,24 @@ class CheckpointError(QarankError):
     """A checkpoint is missing, damaged or of another run."""
 
 
+class LaunchError(QarankError):
+    """Processes were started in a way the run cannot use."""
+
+
+class StoppedError(QarankError):
+    """A signal asked the run to stop, and it did; the exit code is 128 + the signal's number."""
+
+    exit_code = 128 + signal.SIGTERM
+
+    def __init__(self, message: str, signal_number: int = signal.SIGTERM) -> None:
+        super().__init__(message, signal_number)
+        self.message, self.exit_code = message, 128 + signal_number
+
+    def __str__(self) -> str:
+        """The message alone."""
+        return self.message
+
+
 class RunError(QarankError):
     """The run could not go on; exit code 3."""
 
@@ -72,3 +103,7 @@ class NonFiniteError(RunError):
 
 class NoOpError(RunError):
     """Something asked for did not happen: nothing was adapted, pruned or scored."""
+
+
+class LostProcessError(RunError):
+    """Another process of the run is gone, or has decided otherwise than this one."""

@@ -1,4 +1,5 @@
 import ast
+import pickle
 import re
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 
 import qarank
 from qarank import errors
-from qarank.errors import QarankError, RunError
+from qarank.errors import QarankError, RunError, StoppedError
 
 PACKAGE = Path(qarank.__file__).parent
 CLASSES = [value for value in vars(errors).values() if isinstance(value, type)]
@@ -31,7 +32,8 @@ def test_an_error_is_the_users_mistake_or_a_run_that_could_not_go_on(
     kind: type[QarankError],
 ) -> None:
     assert issubclass(kind, QarankError)
-    assert kind.exit_code == (3 if issubclass(kind, RunError) else 2)
+    if kind is not StoppedError:
+        assert kind.exit_code == (3 if issubclass(kind, RunError) else 2)
     assert str(kind("what, where, what is allowed")) == "what, where, what is allowed"
 
 
@@ -48,3 +50,8 @@ def test_every_error_is_raised_somewhere() -> None:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         raised |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     assert {kind.__name__ for kind in CLASSES} - raised == set()
+
+
+def test_a_stop_by_a_signal_has_the_shells_exit_code() -> None:
+    assert StoppedError("stopped", 2).exit_code == 130
+    assert str(pickle.loads(pickle.dumps(StoppedError("stopped", 2)))) == "stopped"

@@ -143,17 +143,31 @@ def claim_run_dir(path: Path, *, overwrite: bool) -> RunDir:
             folder is somebody else's or cannot be made.
     """
     check_claimable(path, overwrite=overwrite)
+    run_dir = make_run_dir(path)
+    with run_dir.lock():
+        empty_run_dir(run_dir, overwrite=overwrite)
+    return run_dir
+
+
+def make_run_dir(path: Path) -> RunDir:
+    """A folder, made with its parents, and nothing in it changed.
+
+    Raises:
+        RunDirError: it cannot be made.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunDirError(f"{path} cannot be made: {error.strerror}") from error
-    run_dir = RunDir(path)
-    with run_dir.lock():
-        check_claimable(path, overwrite=overwrite)  # again: another may have come first
-        for name in OWN_NAMES:
-            _delete(path / name)
-        run_dir.write_run({"state": "claimed"})
-    return run_dir
+    return RunDir(path)
+
+
+def empty_run_dir(run_dir: RunDir, *, overwrite: bool) -> None:
+    """As `claim_run_dir`, for who holds the folder's lock already."""
+    check_claimable(run_dir.path, overwrite=overwrite)  # another may have come first
+    for name in OWN_NAMES:
+        _delete(run_dir.path / name)
+    run_dir.write_run({"state": "claimed"})
 
 
 def _delete(entry: Path) -> None:

@@ -1,5 +1,6 @@
 """The command line: one Typer app, one file a command, errors as one line and an exit code."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -61,8 +62,15 @@ def main() -> None:
     try:
         app()
     except QarankError as error:
-        typer.echo(f"qarank: {error}", err=True)
+        if not _is_told_elsewhere(error):
+            hint = f"; {error.hint}" if error.hint else ""
+            typer.echo(f"qarank: {error}{hint}", err=True)
         sys.exit(error.exit_code)
+
+
+def _is_told_elsewhere(error: QarankError) -> bool:
+    """Whether another process of the run says it: a mistake is the same for all of a machine."""
+    return error.is_told or (error.exit_code == 2 and os.environ.get("LOCAL_RANK", "0") != "0")
 
 
 def _exit_by_signal(number: int, frame: FrameType | None) -> NoReturn:

@@ -1,5 +1,9 @@
-"""qarank train: one run of a recipe."""
+"""qarank train: one run of a recipe, in one process or several."""
 
+import os
+import shlex
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,24 +17,43 @@ from qarank.cli.options import (
     VerboseOption,
     set_verbosity,
 )
-from qarank.errors import RecipeError
+from qarank.engine.environment import is_launched
+from qarank.errors import LaunchError, RecipeError
 
 if TYPE_CHECKING:
     from qarank.config.schema import Recipe
 
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Time a few steps, show the plan and stop.")
+]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Go on after the newest good checkpoint, if there is one.")
+]
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option("--nproc", min=1, metavar="N", help="Processes on this machine, by torchrun."),
+]
+RestartsOption = Annotated[
+    int,
+    typer.Option(min=0, metavar="N", help="With --nproc: restarts after a process is lost."),
+]
 
 
 def train(
     recipe: RecipeArgument,
     overrides: SetOption = None,
     dry_run: DryRunOption = False,
+    resume: ResumeOption = False,
     overwrite: OverwriteOption = False,
+    nproc: ProcessesOption = None,
+    max_restarts: RestartsOption = 0,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Train a recipe's model; the run folder holds all that comes of it.
+
+    A run that was stopped goes on with --resume as if it never had been.
 
     Example: qarank train recipes/quickstart.yaml --set sweep=null --set name=mine
     """
@@ -38,28 +61,42 @@ def train(
     from qarank.config.load import load_recipe
 
     asked = load_recipe(recipe, overrides or [])
-    if asked.sweep is not None:
-        raise RecipeError(
-            f"{recipe} is a sweep of several runs: run it with `qarank sweep`, or one run of the "
-            "recipe itself with --set sweep=null --set name=NAME"
-        )
+    _check_options(recipe, asked, nproc=nproc, resume=resume, overwrite=overwrite)
     from qarank.workflows.reach import check_reach
 
     check_reach(asked)
     if dry_run:
         from qarank.cli.prepare import show_plan
 
-        show_plan(asked, as_json=as_json)
-        return
-    from qarank.cli.render import print_json
-    from qarank.workflows.train import TrainOptions, train_recipe
+        show_plan(asked, as_json=as_json, with_estimate=True)
+    elif nproc is not None and nproc > 1:
+        from qarank.engine.launch import launch_processes
 
-    options = TrainOptions(overwrite=overwrite, show_progress=not quiet)
-    run = train_recipe(asked, options)
+        command = _without_launch_options(sys.argv[1:])
+        raise typer.Exit(launch_processes(command, nproc=nproc, max_restarts=max_restarts))
+    else:
+        from qarank.workflows.train import TrainOptions, train_recipe
+
+        options = TrainOptions(
+            overwrite=overwrite,
+            resume=resume,
+            show_progress=not quiet,
+            resume_command=_resume_command(recipe, overrides or []),
+        )
+        show_run(asked, train_recipe(asked, options), as_json=as_json)
+
+
+def show_run(recipe: "Recipe", run: dict[str, Any], *, as_json: bool) -> None:
+    """Print what a finished run came to; of several processes the main one does."""
+    from qarank.cli.render import print_json
+    from qarank.engine.environment import read_world
+
+    if not read_world(os.environ).is_main:
+        return
     if as_json:
         print_json(run)
     else:
-        print_run(asked, run)
+        print_run(recipe, run)
 
 
 def print_run(recipe: "Recipe", run: dict[str, Any]) -> None:
@@ -79,3 +116,37 @@ def print_run(recipe: "Recipe", run: dict[str, Any]) -> None:
         f"{result['best_checkpoint']}",
     }
     print_facts(recipe.name, facts)
+
+
+def _check_options(
+    path: Path, recipe: "Recipe", *, nproc: int | None, resume: bool, overwrite: bool
+) -> None:
+    if recipe.sweep is not None:
+        raise RecipeError(
+            f"{path} is a sweep of several runs: run it with `qarank sweep`, or one run of the "
+            "recipe itself with --set sweep=null --set name=NAME"
+        )
+    if resume and overwrite:
+        raise LaunchError("--resume goes on with a run, --overwrite replaces it: give one of them")
+    if nproc is not None and is_launched(os.environ):
+        raise LaunchError("--nproc starts torchrun, which has started this process: leave it out")
+
+
+def _without_launch_options(arguments: list[str]) -> list[str]:
+    """The command line that each process gets."""
+    kept: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        option, equals, _ = word.partition("=")
+        if option not in ("--nproc", "--max-restarts"):
+            kept.append(word)
+        elif not equals:
+            next(words)
+    return kept
+
+
+def _resume_command(recipe: Path, overrides: list[str]) -> str:
+    words = ["qarank", "train", str(recipe)]
+    for override in overrides:
+        words += ["--set", override]
+    return shlex.join([*words, "--resume"])

@@ -167,10 +167,13 @@ class StepLogger:
     def __call__(self, report: StepReport) -> None:
         """Collect a step; log where a line is due."""
         self._collect(report)
-        due = report.global_step % self.log_every == 0 or report.global_step == self.total_steps
-        if due:
+        if self.is_due(report.global_step):
             self.tracker.log(report.global_step, self._means(report))
             self._window.clear()
+
+    def is_due(self, global_step: int) -> bool:
+        """Whether a line comes after this step."""
+        return global_step % self.log_every == 0 or global_step == self.total_steps
 
     def state_dict(self) -> dict[str, float | int]:
         """The sums since the latest line, as JSON takes them and gives them back."""

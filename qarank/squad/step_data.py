@@ -1,5 +1,6 @@
 """Training features by optimizer step: what the training loop draws its batches from."""
 
+from collections.abc import Sequence
 from functools import lru_cache, partial
 
 import numpy as np
@@ -15,6 +16,7 @@ class TrainBatches:
 
     Args:
         table: the features.
+        example_ids: by example number, for messages.
         batch_size: features a step; an epoch's last, smaller batch is kept.
         seed: of the order.
         group_by_length: put features of about one length together.
@@ -26,13 +28,14 @@ class TrainBatches:
         self,
         table: FeatureTable,
         *,
+        example_ids: Sequence[str],
         batch_size: int,
         seed: int,
         group_by_length: bool,
         pad_token_id: int,
         padding_side: str,
     ) -> None:
-        self.table = table
+        self.table, self.example_ids = table, example_ids
         self.pad_token_id, self.padding_side = pad_token_id, padding_side
         self.steps_per_epoch = -(-len(table) // batch_size)
         batches_of_epoch = partial(
@@ -48,6 +51,14 @@ class TrainBatches:
         """(batch,) feature numbers of a step; the first step is 1."""
         epoch, place = divmod(global_step - 1, self.steps_per_epoch)
         return self._batches_of_epoch(epoch=epoch)[place]
+
+    def lengths(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(batch,) tokens of each feature."""
+        return self.table.lengths[rows]
+
+    def names(self, rows: NDArray[np.int64]) -> list[str]:
+        """The ids of the features' examples."""
+        return [self.example_ids[number] for number in self.table.example_index[rows]]
 
     def load(self, rows: NDArray[np.int64]) -> dict[str, Tensor]:
         """Those features as `collate` pads them, with labels."""

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from qarank import __version__
-from qarank.engine.precision import Precision
+from qarank.workflows.build import Setting
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "safetensors")
 
 
-def describe_environment(device: torch.device, precision: Precision) -> dict[str, Any]:
+def describe_environment(setting: Setting) -> dict[str, Any]:
     """Versions, hardware, number format and the time of the start."""
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -23,11 +23,11 @@ def describe_environment(device: torch.device, precision: Precision) -> dict[str
             **{name: version(name) for name in LIBRARIES},
         },
         "hardware": {
-            "device": _name_device(device),
+            "device": _name_device(setting.device),
             "threads": torch.get_num_threads(),
-            "processes": 1,
+            "processes": setting.processes.world.world_size,
         },
-        "precision": precision,
+        "precision": setting.precision,
     }
 
 

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from qarank.adapters.inject import trainable_parameters
 from qarank.adapters.layer import AdaptedLinear
 from qarank.adapters.peft_format import export_plain_lora
 from qarank.artifacts.atomic import write_json, write_text
@@ -41,10 +39,9 @@ def save_checkpoint(
         layers: path -> adapter; empty saves a full transformers model.
         recipe: of the run.
         tokenizer: saved beside a full model.
-        state: tensors to resume from, besides the trained parameters.
+        state: tensors to resume from.
         facts: JSON values to resume from; `global_step` and `metrics` go on the model card.
     """
-    trained = {f"model.{name}": p for name, p in trainable_parameters(model).items()}
     with new_checkpoint(folder) as beside:
         if layers:
             _write_adapter_files(beside, model, layers, recipe)
@@ -54,16 +51,7 @@ def save_checkpoint(
             tokenizer.save_pretrained(beside)
         ranks = {path: layer.rank for path, layer in layers.items()}
         write_text(beside / MODEL_CARD, render_model_card(recipe, ranks=ranks, facts=facts))
-        write_state(beside, {**trained, **state}, facts)
-
-
-def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's averages by parameter name, `optimizer.<name>.<average>`."""
-    return {
-        f"optimizer.{name}.{key}": value
-        for name, parameter in trainable_parameters(model).items()
-        for key, value in optimizer.state[parameter].items()
-    }
+        write_state(beside, state, facts)
 
 
 def describe_ranks(layers: Mapping[str, AdaptedLinear], recipe: Recipe) -> dict[str, Any]:

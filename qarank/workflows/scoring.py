@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from qarank.config.schema import EvalConfig
+from qarank.engine.balance import deal
+from qarank.engine.distributed import ALONE, Processes
 from qarank.engine.predict import run_inference
 from qarank.squad.batches import collate, collate_span_mask, evaluation_batches
 from qarank.squad.examples import Example
@@ -79,14 +81,7 @@ def read_answers(
         on_batch: told the number of features done.
     """
     spans = find_spans(reader, table, settings, on_batch=on_batch)
-    return decode_predictions(
-        examples,
-        table,
-        spans,
-        n_best_size=settings.n_best_size,
-        null_threshold=settings.null_threshold,
-        with_null=with_null,
-    )
+    return decode_spans(spans, examples, table, settings, with_null=with_null)
 
 
 def evaluate_reader(
@@ -100,13 +95,53 @@ def evaluate_reader(
 ) -> Evaluation:
     """Answer every example and score the answers against the gold ones."""
     started = time.perf_counter()
-    decoded = read_answers(
-        reader, examples, table, settings, with_null=with_null, on_batch=on_batch
-    )
+    spans = find_spans(reader, table, settings, on_batch=on_batch)
+    return score_spans(spans, examples, table, settings, with_null=with_null, started=started)
+
+
+def score_spans(
+    spans: TopSpans,
+    examples: Sequence[Example],
+    table: FeatureTable,
+    settings: EvalConfig,
+    *,
+    with_null: bool,
+    started: float,
+) -> Evaluation:
+    """Make answers of the spans of every feature and score them.
+
+    Args:
+        spans: in table order.
+        examples: questions with their contexts and gold answers.
+        table: their features.
+        settings: lengths and the null threshold.
+        with_null: whether "no answer" is allowed.
+        started: when the evaluation began, by time.perf_counter.
+    """
+    decoded = decode_spans(spans, examples, table, settings, with_null=with_null)
     seconds = time.perf_counter() - started
     gold = {example.id: example.answers for example in examples}
     metrics = score_answers(gold, decoded, with_null=with_null)
     return Evaluation(metrics, decoded, len(table), seconds)
+
+
+def decode_spans(
+    spans: TopSpans,
+    examples: Sequence[Example],
+    table: FeatureTable,
+    settings: EvalConfig,
+    *,
+    with_null: bool,
+) -> Decoded:
+    """As `decode_predictions`, with an evaluation's settings."""
+    return decode_predictions(
+        examples,
+        table,
+        spans,
+        n_best_size=settings.n_best_size,
+        null_threshold=settings.null_threshold,
+        with_null=with_null,
+    )
 
 
 def score_answers(
@@ -135,10 +170,42 @@ def find_spans(
     table: FeatureTable,
     settings: EvalConfig,
     *,
+    processes: Processes = ALONE,
     on_batch: Callable[[int], None] = lambda _: None,
 ) -> TopSpans:
-    """The best spans of every feature, in table order, positions within the feature."""
+    """The best spans of every feature, in table order, positions within the feature.
+
+    Batches are the same however many processes there are; each reads its share, all get the whole.
+
+    Args:
+        reader: the model, the same on each process.
+        table: the features.
+        settings: batch size and lengths.
+        processes: that share the batches.
+        on_batch: told the number of features done here; an error it raises is raised on all.
+    """
     batches = evaluation_batches(table.lengths, batch_size=settings.batch_size)
+    world = processes.world
+    own = deal(batches, world.world_size, world.global_rank)
+    shares = processes.gather_outcomes(
+        lambda: (_rows_of(own), _read_batches(reader, table, own, settings, on_batch))
+    )
+    rows = np.concatenate([rows for rows, _ in shares])
+    return _in_table_order([part for _, parts in shares for part in parts], rows)
+
+
+def _rows_of(batches: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *batches])
+
+
+def _read_batches(
+    reader: Reader,
+    table: FeatureTable,
+    batches: Sequence[np.ndarray],
+    settings: EvalConfig,
+    on_batch: Callable[[int], None],
+) -> list[TopSpans]:
+    """The best spans of each batch, positions within the feature."""
 
     def load(rows: np.ndarray) -> dict[str, Tensor]:
         side = reader.padding_side
@@ -161,7 +228,7 @@ def find_spans(
         )
         return _without_padding(found, batch["attention_mask"], reader.padding_side)
 
-    kept = run_inference(
+    return run_inference(
         reader.model,
         batches,
         load=load,
@@ -170,7 +237,6 @@ def find_spans(
         autocast=reader.autocast,
         on_batch=on_batch,
     )
-    return _in_table_order(kept, np.concatenate(batches))
 
 
 def _without_padding(spans: TopSpans, attention_mask: Tensor, padding_side: str) -> TopSpans:
@@ -188,6 +254,8 @@ def _without_padding(spans: TopSpans, attention_mask: Tensor, padding_side: str)
 
 
 def _in_table_order(parts: Sequence[TopSpans], order: np.ndarray) -> TopSpans:
+    # Every feature once: a share that came twice would count its questions twice.
+    assert np.array_equal(np.sort(order), np.arange(len(order)))
     back = torch.from_numpy(np.argsort(order))
     return TopSpans(
         start=torch.cat([part.start for part in parts])[back],

@@ -1,42 +1,43 @@
-"""One training run's parts, wired together: model, allocator, loop, recorder."""
+"""One training run from its first step, or the one after a checkpoint, to its last."""
 
+import signal
 import time
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
-import torch
-from torch import nn
-
-from qarank.adapters.layer import AdaptedLinear
-from qarank.artifacts.evaluation import write_evaluation
+from qarank.adapters.orthogonality import penalty_by_matrix
 from qarank.artifacts.run_dir import RunDir
-from qarank.engine.loop import LoopSettings, Trainer
-from qarank.engine.optim import build_optimizer, learning_rate_factor
-from qarank.engine.precision import Precision
+from qarank.engine.generators import seed_process
+from qarank.engine.hooks import StepReport
 from qarank.engine.progress import ProgressBar
-from qarank.engine.tracking import StepLogger, Tracker
-from qarank.ranks.allocator import RankAllocator
-from qarank.ranks.importance import ImportanceTracker, TripletMetric
-from qarank.squad.step_data import TrainBatches
-from qarank.workflows.adapt import adapt_model, autocast_for, build_penalty, cast_frozen
-from qarank.workflows.model import enable_checkpointing, load_base_model
-from qarank.workflows.objective import sum_span_losses
+from qarank.engine.signals import Requests
+from qarank.engine.tracking import MetricSink, StepLogger
+from qarank.errors import NonFiniteError, StoppedError
+from qarank.ranks.allocator import AllocationRound
+from qarank.workflows.build import (
+    Setting,
+    build_allocator,
+    build_model,
+    build_reader,
+    build_trainer,
+)
+from qarank.workflows.checkpointer import Checkpointer, SavedState
+from qarank.workflows.evaluator import Evaluator
+from qarank.workflows.hparams import FIGURES, list_hparams, pick_figures
 from qarank.workflows.prepare import Prepared
-from qarank.workflows.recorder import Milestones, RankRecorder, RunRecorder
-from qarank.workflows.save import optimizer_tensors, save_checkpoint
-from qarank.workflows.scoring import Reader, evaluate_reader
+from qarank.workflows.recorder import Milestones, Progress, RankRecorder, RunRecorder
 from qarank.workflows.verify import check_allocation, check_reloaded, check_steps
 
 
 class TrainingSession:
     """The parts of one run, wired together.
 
+    Every process of the run has one; what it writes, the main process's writes alone.
+
     Args:
         prepared: data, configuration and plan.
-        run_dir: claimed and locked.
-        tracker: open.
-        device: to train on.
-        precision: of the frozen base.
+        run_dir: claimed, and locked by the main process.
+        tracker: open; one that writes nothing on the other processes.
+        setting: device, precision, processes and signals.
         show_progress: draw bars where stderr is a terminal.
     """
 
@@ -44,184 +45,175 @@ class TrainingSession:
         self,
         prepared: Prepared,
         run_dir: RunDir,
-        tracker: Tracker,
-        device: torch.device,
-        precision: Precision,
+        tracker: MetricSink,
+        setting: Setting,
         *,
         show_progress: bool = False,
     ) -> None:
-        self.show_progress = show_progress
         self.prepared, self.run_dir, self.tracker = prepared, run_dir, tracker
+        self.setting, self.processes = setting, setting.processes
         self.recipe, self.plan = prepared.recipe, prepared.plan
-        self.device, self.precision = device, precision
-        self.model, self.layers = self._build_model()
-        self.allocator, self.rank_recorder = self._build_allocator()
-        self.trainer = self._build_trainer()
+        self.show_progress = show_progress and self.processes.is_main
+        self.model, self.layers = build_model(prepared, setting)
+        self.rank_recorder = self._build_rank_recorder()
+        self.allocator = build_allocator(prepared, self.layers, on_round=self._on_round)
+        self.trainer = build_trainer(
+            prepared, self.model, self.layers, setting, allocator=self.allocator
+        )
+        self.checkpointer = Checkpointer(
+            prepared,
+            run_dir,
+            tracker,
+            self.trainer,
+            self.layers,
+            self.allocator,
+            describe_counts=self._describe_counts,
+        )
+        self.logger = StepLogger(
+            tracker, log_every=self.recipe.train.log_every, total_steps=self.plan.total_steps
+        )
         self.recorder = self._build_recorder()
+        self.first_step = 1
+        self.is_settled = True  # what is due after the step before the first has been done
+        seed_process(self.recipe.seed, self.processes.world.global_rank)
+
+    def restore(self, saved: SavedState) -> None:
+        """Go on from a checkpoint as if never stopped.
+
+        Raises:
+            CheckpointError: it is another model's.
+        """
+        facts = saved.facts
+        self.checkpointer.restore(saved)
+        self.logger.load_state_dict(facts["logger"])
+        self.recorder.progress = Progress.from_state(facts["progress"])
+        if self.processes.on_main(self.recorder.has_lost_best):
+            self.recorder.forget_best()
+        self.rank_recorder.num_revived = facts["num_revived"]
+        self.first_step, self.is_settled = facts["global_step"] + 1, facts["is_settled"]
 
     def run(self) -> dict[str, Any]:
-        """Train to the end, check what came out, and sum it up."""
+        """Train to the end, check what came out, and sum it up.
+
+        Raises:
+            StoppedError: a signal asked for it; a checkpoint has been written.
+            RunError: the run cannot go on.
+        """
         started = time.perf_counter()
+        hparams = list_hparams(self.recipe, self.plan)
+        self.tracker.start_hparams(hparams, FIGURES)
+        try:
+            self._fit()
+        except NonFiniteError:
+            # The weights that led to it, if they are whole: the step before.
+            if self.trainer.held_step:
+                self.checkpointer.save_extra(
+                    self.trainer.held_step, generators=self.trainer.generators
+                )
+            raise
         total = self.plan.total_steps
-        logger = StepLogger(self.tracker, log_every=self.recipe.train.log_every, total_steps=total)
-        torch.manual_seed(self.recipe.seed)
-        with ProgressBar("train", total, shown=self.show_progress) as bar:
-            self.trainer.fit([logger, bar.on_step, self.recorder])
-        checkpoint = self.run_dir.checkpoint_dir(total)
         check_allocation(self.plan, self.allocator)
         check_steps(total, self.trainer.num_skipped)
-        difference = check_reloaded(checkpoint, self.prepared, self.reader(), self.precision)
+        difference = self.processes.on_main(self._compare_reloaded)
+        self.tracker.log_hparams(hparams, pick_figures(self.recorder.progress.best_metrics))
         return self._sum_up(time.perf_counter() - started, difference)
 
-    def reader(self) -> Reader:
-        """The model in training, as evaluations use it."""
-        tokenizer = self.prepared.tokenizer
-        return Reader(
-            self.model,
-            self.device,
-            pad_token_id=tokenizer.pad_token_id,
-            padding_side=tokenizer.padding_side,
-            autocast=autocast_for(self.recipe.adapter, self.precision, self.device),
+    def _fit(self) -> None:
+        self.trainer.held_step = self.first_step - 1
+        if not self.is_settled:
+            self._settle(self.first_step - 1)
+        with ProgressBar("train", self.plan.total_steps, shown=self.show_progress) as bar:
+            self.trainer.fit(
+                [self.logger, self._log_penalties, bar.on_step, self._after_step],
+                first_step=self.first_step,
+                on_request=self._on_request,
+            )
+
+    def _after_step(self, report: StepReport) -> None:
+        self.recorder.count(report)
+        self._settle(report.global_step)
+
+    def _settle(self, global_step: int) -> None:
+        """Evaluate and save what is due; an evaluation that a signal ends is done on resuming."""
+        try:
+            self.recorder.settle(global_step)
+        except StoppedError as error:
+            self._stop(global_step, error.exit_code - 128, is_settled=False)
+        if self.allocator is not None and self.recorder.milestones.is_any(global_step):
+            ranks = {path: layer.rank for path, layer in self.layers.items()}
+            self.rank_recorder.draw(global_step, ranks)
+
+    def _on_request(self, global_step: int, asked: Requests) -> None:
+        if asked.stop and global_step < self.plan.total_steps:  # else there is nothing left to do
+            self._stop(global_step, asked.stop)
+        self.checkpointer.save_extra(global_step)
+
+    def _stop(self, global_step: int, number: int, *, is_settled: bool = True) -> NoReturn:
+        folder = self.checkpointer.save_extra(global_step, is_settled=is_settled)
+        raise StoppedError(
+            f"stopped by {signal.Signals(number).name} after step {global_step} of "
+            f"{self.plan.total_steps}; saved as {folder}",
+            number,
         )
 
-    def _build_model(self) -> tuple[nn.Module, dict[str, AdaptedLinear]]:
-        recipe, prepared = self.recipe, self.prepared
-        model = load_base_model(prepared.source, prepared.config, seed=recipe.seed)
-        layers = adapt_model(model, list(self.plan.matrices), recipe.adapter, seed=recipe.seed)
-        if layers:
-            cast_frozen(model, self.precision)
-        if recipe.train.compile:
-            model.compile(dynamic=True)
-        if recipe.train.gradient_checkpointing:
-            enable_checkpointing(model)
-        return model.to(self.device), layers
+    def _on_round(self, decided: AllocationRound) -> None:
+        self.processes.require_agreement(
+            decided.mask_hash, what=f"step {decided.global_step}: the choice of triplets"
+        )
+        self.rank_recorder(decided)
 
-    def _build_allocator(self) -> tuple[RankAllocator | None, RankRecorder]:
+    def _log_penalties(self, report: StepReport) -> None:
+        """How far each matrix is from orthogonal, where a line of metrics is due."""
+        due = self.logger.is_due(report.global_step)
+        if due and self.processes.is_main and self.recipe.adapter.type == "svd":
+            penalties = penalty_by_matrix(self.layers)
+            values = {f"Orth_regu_loss/{name}": value for name, value in penalties.items()}
+            self.tracker.log_events(report.global_step, values)
+
+    def _describe_counts(self) -> dict[str, Any]:
+        return {
+            "logger": self.logger.state_dict(),
+            "progress": self.recorder.progress.state_dict(),
+            "num_revived": self.rank_recorder.num_revived,
+        }
+
+    def _build_rank_recorder(self) -> RankRecorder:
         costs = {path: sum(shape) for path, shape in self.plan.matrices.items()}
-        rank_recorder = RankRecorder(self.run_dir, self.tracker, costs)
-        if self.plan.schedule is None:
-            return None, rank_recorder
-        settings = self.recipe.allocator
-        importance = ImportanceTracker(
-            self.layers,
-            metric=TripletMetric.from_tokens(settings.metric_for(self.recipe.adapter.type)),
-            beta1=settings.beta1,
-            beta2=settings.beta2,
-        )
-        allocator = RankAllocator(
-            self.layers,
-            schedule=self.plan.schedule,
-            importance=importance,
-            on_round=rank_recorder,
-        )
-        return allocator, rank_recorder
-
-    def _build_trainer(self) -> Trainer:
-        settings, tokenizer = self.recipe.train, self.prepared.tokenizer
-        data = TrainBatches(
-            self.prepared.train.table,
-            batch_size=settings.batch_size,
-            seed=self.recipe.seed,
-            group_by_length=settings.group_by_length,
-            pad_token_id=tokenizer.pad_token_id,
-            padding_side=tokenizer.padding_side,
-        )
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        optimizer = build_optimizer(
-            trained, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        loop = LoopSettings(
-            total_steps=self.plan.total_steps,
-            micro_batch_size=settings.micro_batch_size or settings.batch_size,
-            max_grad_norm=settings.max_grad_norm,
-            autocast=autocast_for(self.recipe.adapter, self.precision, self.device),
-            loss_scaling=self.precision == "fp16",
-        )
-        return Trainer(
-            self.model,
-            data=data,
-            loss=sum_span_losses,
-            optimizer=optimizer,
-            learning_rate=self._learning_rate,
-            settings=loop,
-            penalty=build_penalty(self.layers, self.recipe.adapter.effective_orth_reg_weight),
-            hooks=[] if self.allocator is None else [self.allocator],
-        )
-
-    def _learning_rate(self, global_step: int) -> float:
-        settings = self.recipe.train
-        return settings.learning_rate * learning_rate_factor(
-            global_step,
-            total_steps=self.plan.total_steps,
-            warmup_steps=self.plan.warmup_steps,
-            schedule=settings.schedule,
+        return RankRecorder(
+            self.run_dir,
+            self.tracker,
+            costs,
+            r=self.recipe.adapter.r,
+            writes=self.processes.is_main,
         )
 
     def _build_recorder(self) -> RunRecorder:
         schedule = self.plan.schedule
-        milestones = Milestones(
-            total_steps=self.plan.total_steps,
-            eval_every=self.plan.eval_every,
-            save_every=self.plan.save_every,
-            first_final_step=0 if schedule is None else schedule.final_step,
+        evaluator = Evaluator(
+            self.prepared, self.model, self.run_dir, self.setting, show_progress=self.show_progress
         )
         return RunRecorder(
             self.run_dir,
-            milestones=milestones,
-            evaluate=None if self.prepared.validation is None else self._evaluate,
-            save=self._save,
+            milestones=Milestones(
+                total_steps=self.plan.total_steps,
+                eval_every=self.plan.eval_every,
+                save_every=self.plan.save_every,
+                first_final_step=0 if schedule is None else schedule.final_step,
+            ),
+            evaluate=None if self.prepared.validation is None else evaluator,
+            save=self.checkpointer.save,
             best_metric=metric_key(self.recipe.eval.best_metric, self.prepared.with_null),
             keep_checkpoints=self.recipe.train.keep_checkpoints,
             tracker=self.tracker,
+            writes=self.processes.is_main,
         )
 
-    def _evaluate(self, global_step: int) -> Mapping[str, Any]:
-        part = self.prepared.validation
-        assert part is not None  # no evaluation is due without
-        with ProgressBar("evaluate", len(part.table), shown=self.show_progress) as bar:
-            found = evaluate_reader(
-                self.reader(),
-                part.examples,
-                part.table,
-                self.recipe.eval,
-                with_null=self.prepared.with_null,
-                on_batch=bar.advance,
-            )
-        checkpoint = self.run_dir.checkpoint_dir(global_step).name
-        write_evaluation(
-            self.run_dir.eval_dir(checkpoint, part.label),
-            metrics=found.metrics,
-            predictions=found.decoded.predictions,
-            nbest=found.decoded.nbest,
-            null_odds=found.decoded.null_odds,
-        )
-        return found.metrics
-
-    def _save(self, global_step: int, metrics: Mapping[str, Any]) -> None:
-        state = optimizer_tensors(self.model, self.trainer.optimizer)
-        state["generator.cpu"] = torch.get_rng_state()
-        if self.device.type == "cuda":
-            state["generator.cuda"] = torch.cuda.get_rng_state(self.device)
-        if self.allocator is not None:
-            of_allocator = self.allocator.state_dict()
-            state |= {f"allocator.{name}": tensor for name, tensor in of_allocator.items()}
-        facts = {
-            "global_step": global_step,
-            "total_steps": self.plan.total_steps,
-            "num_skipped": self.trainer.num_skipped,
-            "scaler": self.trainer.scaler.state_dict(),
-            "best_step": self.recorder.progress.best_step,
-            "best_metrics": self.recorder.progress.best_metrics,
-            "metrics": dict(metrics),
-        }
-        save_checkpoint(
-            self.run_dir.checkpoint_dir(global_step),
-            self.model,
-            self.layers,
-            recipe=self.recipe,
-            tokenizer=self.prepared.tokenizer,
-            state=state,
-            facts=facts,
+    def _compare_reloaded(self) -> float:
+        return check_reloaded(
+            self.run_dir.checkpoint_dir(self.plan.total_steps),
+            self.prepared,
+            build_reader(self.prepared, self.model, self.setting),
+            self.setting.precision,
         )
 
     def _sum_up(self, seconds: float, difference: float) -> dict[str, Any]:

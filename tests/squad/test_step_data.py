@@ -22,6 +22,7 @@ def table(bert: PreTrainedTokenizerBase) -> FeatureTable:
 def batches_of(table: FeatureTable, *, seed: int = 9, group: bool = True) -> TrainBatches:
     return TrainBatches(
         table,
+        example_ids=[f"q{number}" for number in range(30)],
         batch_size=8,
         seed=seed,
         group_by_length=group,
@@ -65,7 +66,13 @@ def test_epochs_and_seeds_have_their_own_order(table: FeatureTable) -> None:
 def test_features_are_loaded_as_collate_pads_them_with_labels(table: FeatureTable) -> None:
     for side in ("right", "left"):
         data = TrainBatches(
-            table, batch_size=8, seed=9, group_by_length=True, pad_token_id=3, padding_side=side
+            table,
+            example_ids=[],
+            batch_size=8,
+            seed=9,
+            group_by_length=True,
+            pad_token_id=3,
+            padding_side=side,
         )
         rows = data.rows_at(2)
         expected = collate(table, rows, pad_token_id=3, padding_side=side, labels=True)
@@ -76,7 +83,13 @@ def test_features_are_loaded_as_collate_pads_them_with_labels(table: FeatureTabl
 
 def test_fewer_features_than_a_batch_are_one_step_an_epoch(table: FeatureTable) -> None:
     data = TrainBatches(
-        table, batch_size=999, seed=9, group_by_length=True, pad_token_id=0, padding_side="right"
+        table,
+        example_ids=[],
+        batch_size=999,
+        seed=9,
+        group_by_length=True,
+        pad_token_id=0,
+        padding_side="right",
     )
     assert data.steps_per_epoch == 1
     assert sorted(data.rows_at(5).tolist()) == list(range(len(table)))

@@ -64,7 +64,8 @@ def record(run_dir: RunDir, tracker: Tracker) -> Callable[..., RunRecorder]:
             tracker=tracker,
         )
         for step in range(1, 11):
-            recorder(report(step, skipped=step == 3))
+            recorder.count(report(step, skipped=step == 3))
+            recorder.settle(step)
         return recorder
 
     return play
@@ -128,7 +129,7 @@ def test_each_evaluation_is_a_line(record: Callable[..., RunRecorder], run_dir: 
 
 
 def test_a_round_is_a_line_with_all_its_keys(run_dir: RunDir, tracker: Tracker) -> None:
-    recorder = RankRecorder(run_dir, tracker, costs={"a": 10, "b": 20})
+    recorder = RankRecorder(run_dir, tracker, costs={"a": 10, "b": 20}, r=4)
     recorder(AllocationRound(4, 3, 0.5, {"a": 1, "b": 2}, 0, "aa"))
     recorder(AllocationRound(6, 3, None, {"a": 2, "b": 1}, 1, "bb"))
     lines = [json.loads(line) for line in run_dir.ranks_path.read_text().splitlines()]
@@ -148,7 +149,7 @@ def test_a_round_is_told_to_tensorboard_under_the_originals_tags(
     run_dir: RunDir, read_events: Callable[[Path], dict[str, dict[int, float]]]
 ) -> None:
     with Tracker(run_dir.metrics_path, run_dir.tensorboard_dir) as tracker:
-        recorder = RankRecorder(run_dir, tracker, costs={"a": 10, "b": 20})
+        recorder = RankRecorder(run_dir, tracker, costs={"a": 10, "b": 20}, r=4)
         recorder(AllocationRound(4, 3, 0.5, {"a": 1, "b": 2}, 0, "aa"))
     assert read_events(run_dir.tensorboard_dir) == {
         "Ranknum/a": {4: 1.0},
@@ -171,6 +172,7 @@ def test_a_checkpoint_shows_figures_of_its_own_step_only(run_dir: RunDir, tracke
         tracker=tracker,
     )
     for step in range(1, 7):
-        recorder(report(step))
+        recorder.count(report(step))
+        recorder.settle(step)
     assert saved == {3: {}, 4: {"f1": 4.0}, 6: {"f1": 6.0}}
     assert recorder.progress.best_metrics == {"f1": 6.0}

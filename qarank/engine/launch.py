@@ -1,0 +1,86 @@
+"""Starts the processes of one machine by torchrun's own agent, and ends as they end."""
+
+import logging
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from types import FrameType
+
+import psutil
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from qarank.engine.signals import SAVING
+from qarank.errors import LostProcessError
+
+LOG = logging.getLogger("qarank")
+MONITOR_S = 0.1  # between two looks at the workers
+STOP_S = 300  # for workers to finish a step and save, before they are killed
+
+
+def launch_processes(command: Sequence[str], *, nproc: int, max_restarts: int = 0) -> int:
+    """Run `python -m qarank COMMAND` as nproc processes of one run.
+
+    SIGINT and SIGTERM are handed on to all of them, and so is SIGUSR1.
+
+    Args:
+        command: of the qarank command line, without what asks for processes.
+        nproc: processes on this machine.
+        max_restarts: how often all are started anew when one is lost.
+
+    Returns:
+        The exit code to end with; a worker that ended by itself has said why.
+
+    Raises:
+        LostProcessError: a worker was killed.
+    """
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=nproc,
+        run_id=uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=max_restarts,
+        monitor_interval=MONITOR_S,
+        shutdown_timeout=STOP_S,
+    )
+    # The agent's notes repeat what the workers say themselves.
+    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    os.environ |= thread_settings(os.environ, nproc=nproc, num_cores=os.cpu_count() or 1)
+    if SAVING is not None:
+        signal.signal(SAVING, _hand_on)
+    try:
+        elastic_launch(config, sys.executable)("-m", "qarank", *command)
+    except SignalException as stop:
+        return 128 + int(stop.sigval)
+    except ChildFailedError as error:
+        return _judge({rank: failure.exitcode for rank, failure in error.failures.items()})
+    return 0
+
+
+def thread_settings(
+    environment: Mapping[str, str], *, nproc: int, num_cores: int
+) -> dict[str, str]:
+    """The cores shared out, where the user has not said how many threads a process takes."""
+    if "OMP_NUM_THREADS" in environment:
+        return {}
+    return {"OMP_NUM_THREADS": str(max(1, num_cores // nproc))}
+
+
+def _judge(exit_codes: Mapping[int, int]) -> int:
+    """The exit code of a run some of whose processes failed; negative codes are signals."""
+    told = [code for code in exit_codes.values() if code > 0]
+    if told:
+        return told[0]
+    global_rank, code = next(iter(exit_codes.items()))
+    name = signal.Signals(-code).name
+    raise LostProcessError(f"process {global_rank} was ended by {name}")
+
+
+def _hand_on(number: int, frame: FrameType | None) -> None:
+    for worker in psutil.Process().children():
+        worker.send_signal(number)

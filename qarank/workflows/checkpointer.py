@@ -1,0 +1,148 @@
+"""The checkpoints of a run in training: collected from all processes, written by one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from qarank.adapters.layer import AdaptedLinear
+from qarank.artifacts.atomic import fsync_file
+from qarank.artifacts.checkpoint import read_state
+from qarank.artifacts.run_dir import RunDir
+from qarank.engine.generators import read_generators
+from qarank.engine.loop import Trainer
+from qarank.engine.tracking import MetricSink
+from qarank.ranks.allocator import RankAllocator
+from qarank.workflows.prepare import Prepared
+from qarank.workflows.run_state import (
+    collect_tensors,
+    describe_loop,
+    restore_generators,
+    restore_loop,
+    restore_tensors,
+)
+from qarank.workflows.save import save_checkpoint
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """What a checkpoint's state folder holds.
+
+    Attributes:
+        tensors: by name, as run_state has them.
+        facts: JSON values.
+    """
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+    @classmethod
+    def read(cls, checkpoint: Path) -> "SavedState":
+        """From a checkpoint that has been verified."""
+        return cls(*read_state(checkpoint))
+
+
+class Checkpointer:
+    """Writes a run's state as checkpoints and takes it back.
+
+    Args:
+        prepared: recipe, plan and tokenizer.
+        run_dir: of the run.
+        tracker: whose lines must be on disk before a checkpoint is.
+        trainer: the loop.
+        layers: path -> adapter.
+        allocator: of the run, if any.
+        describe_counts: what the run's listeners have counted, as JSON takes it.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        run_dir: RunDir,
+        tracker: MetricSink,
+        trainer: Trainer,
+        layers: Mapping[str, AdaptedLinear],
+        allocator: RankAllocator | None,
+        *,
+        describe_counts: Callable[[], dict[str, Any]],
+    ) -> None:
+        self.prepared, self.run_dir, self.tracker = prepared, run_dir, tracker
+        self.trainer, self.layers, self.allocator = trainer, layers, allocator
+        self.describe_counts = describe_counts
+
+    def save(
+        self,
+        global_step: int,
+        metrics: Mapping[str, Any],
+        *,
+        is_settled: bool = True,
+        generators: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Write the checkpoint of a step; every process calls this.
+
+        Args:
+            global_step: the step whose weights the model holds.
+            metrics: of the step's evaluation, for the model card.
+            is_settled: whether what was due after the step, its evaluation, is done.
+            generators: of this process as they were after the step; None: as they are.
+
+        Raises:
+            RunError: it cannot be written; no process goes on.
+        """
+        processes = self.trainer.processes
+        own = generators or read_generators(self.trainer.device)
+        of_all = processes.gather({name: state.cpu() for name, state in own.items()})
+        facts = {
+            "global_step": global_step,
+            "total_steps": self.prepared.plan.total_steps,
+            "world_size": processes.world.world_size,
+            "is_settled": is_settled,
+            "metrics": dict(metrics),
+            "loop": describe_loop(self.trainer),
+            **self.describe_counts(),
+        }
+
+        def write() -> None:
+            self.tracker.sync()
+            fsync_file(self.run_dir.ranks_path)
+            save_checkpoint(
+                self.run_dir.checkpoint_dir(global_step),
+                self.trainer.model,
+                self.layers,
+                recipe=self.prepared.recipe,
+                tokenizer=self.prepared.tokenizer,
+                state=collect_tensors(self.trainer, self.allocator, of_all),
+                facts=facts,
+            )
+
+        processes.on_main(write)
+
+    def save_extra(
+        self,
+        global_step: int,
+        *,
+        is_settled: bool = True,
+        generators: Mapping[str, Tensor] | None = None,
+    ) -> Path:
+        """As `save`, for a checkpoint that the recipe did not ask for; one that is there stays."""
+        folder = self.run_dir.checkpoint_dir(global_step)
+        if not self.trainer.processes.on_main(folder.is_dir):
+            self.save(global_step, {}, is_settled=is_settled, generators=generators)
+        return folder
+
+    def restore(self, saved: SavedState) -> None:
+        """Put a checkpoint's weights, averages and generators back, on every process.
+
+        Raises:
+            CheckpointError: it is another model's.
+        """
+        restore_tensors(saved.tensors, self.trainer, self.allocator)
+        restore_loop(saved.facts["loop"], self.trainer)
+        restore_generators(
+            saved.tensors,
+            self.trainer,
+            seed=self.prepared.recipe.seed,
+            global_step=saved.facts["global_step"],
+        )
