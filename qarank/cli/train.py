@@ -68,7 +68,7 @@ def train(
     if dry_run:
         from qarank.cli.prepare import show_plan
 
-        show_plan(asked, as_json=as_json, with_estimate=True)
+        show_plan(asked, as_json=as_json, with_estimate=True, nproc=nproc)
     elif nproc is not None and nproc > 1:
         from qarank.engine.launch import launch_processes
 

@@ -92,3 +92,8 @@ class Evaluator:
             null_odds=found.decoded.null_odds,
         )
         return found.metrics
+
+
+def metric_key(best_metric: str, with_null: bool) -> str:
+    """SQuAD v1.1's script calls exact match exact_match, v2.0's exact."""
+    return "exact_match" if best_metric == "exact" and not with_null else best_metric

@@ -13,7 +13,7 @@ from qarank.artifacts.checkpoint import is_adapter, is_full_model, read_adapter,
 from qarank.artifacts.run_dir import RunDir, find_checkpoint
 from qarank.config.load import load_recipe
 from qarank.config.schema import Recipe
-from qarank.engine.precision import Precision, default_device, resolve_precision
+from qarank.engine.precision import Precision, check_precision, default_device, resolve_precision
 from qarank.errors import CheckpointError
 from qarank.workflows.adapt import autocast_for, cast_frozen
 from qarank.workflows.model import (
@@ -85,6 +85,7 @@ def open_run(path: Path, *, precision: str | None = None) -> OpenedRun:
     chosen = resolve_precision(precision or recipe.train.precision, device)
     source = find_model(recipe.model)
     config = load_config(source, recipe.model)
+    check_precision(chosen, config.model_type)
     tokenizer = load_tokenizer(source)
     model, layers = load_checkpoint_layers(saved.checkpoint, source, config)
     if layers:

@@ -13,6 +13,7 @@ from qarank.engine.signals import Requests
 from qarank.engine.tracking import MetricSink, StepLogger
 from qarank.errors import NonFiniteError, StoppedError
 from qarank.ranks.allocator import AllocationRound
+from qarank.workflows.announce import announce_estimate
 from qarank.workflows.build import (
     Setting,
     build_allocator,
@@ -21,10 +22,11 @@ from qarank.workflows.build import (
     build_trainer,
 )
 from qarank.workflows.checkpointer import Checkpointer, SavedState
-from qarank.workflows.evaluator import Evaluator
+from qarank.workflows.evaluator import Evaluator, metric_key
 from qarank.workflows.hparams import FIGURES, list_hparams, pick_figures
 from qarank.workflows.prepare import Prepared
 from qarank.workflows.recorder import Milestones, Progress, RankRecorder, RunRecorder
+from qarank.workflows.rehearsal import estimate_run
 from qarank.workflows.verify import check_allocation, check_reloaded, check_steps
 
 
@@ -91,6 +93,18 @@ class TrainingSession:
             self.recorder.forget_best()
         self.rank_recorder.num_revived = facts["num_revived"]
         self.first_step, self.is_settled = facts["global_step"] + 1, facts["is_settled"]
+
+    def estimate(self) -> dict[str, Any]:
+        """Rehearse a few steps: what is left to do will take so long; told, and for run.json."""
+        found = estimate_run(
+            self.trainer,
+            self.prepared,
+            world_size=self.processes.world.world_size,
+            first_step=self.first_step,
+        )
+        if self.processes.is_main:
+            announce_estimate(found)
+        return found.to_dict()
 
     def run(self) -> dict[str, Any]:
         """Train to the end, check what came out, and sum it up.
@@ -234,8 +248,3 @@ class TrainingSession:
             "total_s": seconds,
             "reload_difference": difference,
         }
-
-
-def metric_key(best_metric: str, with_null: bool) -> str:
-    """SQuAD v1.1's script calls exact match exact_match, v2.0's exact."""
-    return "exact_match" if best_metric == "exact" and not with_null else best_metric

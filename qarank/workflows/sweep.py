@@ -8,11 +8,11 @@ from typing import Any
 from qarank.artifacts.atomic import write_json, write_text
 from qarank.artifacts.run_dir import RunDir, check_claimable
 from qarank.artifacts.tables import to_csv
-from qarank.config.load import dump_recipe
 from qarank.config.schema import Recipe
 from qarank.config.sweep_points import SweepPoint
 from qarank.errors import RunDirError
 from qarank.workflows.prepare import prepare_run
+from qarank.workflows.start import require_same_recipe
 from qarank.workflows.train import TrainOptions, run_path, train_recipe
 
 COLUMNS = (
@@ -77,8 +77,13 @@ def run_sweep(
         if was_finished:
             run = RunDir(run_path(point.recipe)).read_run()
         else:
-            # An unfinished run of the same recipe is one that was stopped: it starts again.
-            options = TrainOptions(overwrite=True, show_progress=show_progress)
+            # An unfinished run of the same recipe is one that was stopped: it goes on.
+            options = TrainOptions(
+                overwrite=overwrite,
+                resume=not overwrite,
+                show_progress=show_progress,
+                resume_command="the same command",
+            )
             run = train_recipe(point.recipe, options)
         outcomes.append(PointOutcome(point.name, run, was_finished))
         summary = write_summary(sweep_dir, outcomes)
@@ -128,9 +133,5 @@ def _is_finished(recipe: Recipe, *, overwrite: bool) -> bool:
     check_claimable(run_dir.path, overwrite=True)
     if overwrite or not run_dir.recipe_path.is_file():
         return False
-    if run_dir.recipe_path.read_text(encoding="utf-8") != dump_recipe(recipe):
-        raise RunDirError(
-            f"{run_dir.path} holds a run of another recipe; --overwrite replaces it, or give the "
-            "sweep another name"
-        )
+    require_same_recipe(run_dir, recipe)
     return run_dir.is_finished

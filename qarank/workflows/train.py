@@ -20,8 +20,10 @@ from qarank.engine.precision import resolve_precision
 from qarank.engine.signals import SignalRequests
 from qarank.engine.tracking import MetricSink, NullTracker, Tracker
 from qarank.errors import RunError, StoppedError
+from qarank.workflows.announce import announce_plan
 from qarank.workflows.build import Setting
 from qarank.workflows.checkpointer import SavedState
+from qarank.workflows.disk_need import check_disk
 from qarank.workflows.prepare import Prepared, prepare_run
 from qarank.workflows.run_book import RunBook, describe_run
 from qarank.workflows.session import TrainingSession
@@ -79,6 +81,7 @@ def train_recipe(recipe: Recipe, options: TrainOptions) -> dict[str, Any]:
             LOG.info("%s is finished: nothing is left to do", run_path(recipe))
             return before
         prepared = prepare_run(recipe, processes)
+        processes.on_main(lambda: check_disk(prepared))
         wanted = str(before.get("precision", recipe.train.precision))
         precision = resolve_precision(wanted, device)
         signals = SignalRequests(repeats_s=REPEATS_S if is_launched(os.environ) else 0.0)
@@ -123,6 +126,8 @@ def _train(
     book = RunBook(run_dir, facts, writes=setting.processes.is_main)
     setting.processes.on_main(lambda: _make_ready(prepared, run_dir, start, saved))
     book.write("running")
+    if setting.processes.is_main:
+        announce_plan(prepared)
     try:
         with _open_tracker(run_dir, setting.processes) as tracker:
             session = TrainingSession(
@@ -130,6 +135,8 @@ def _train(
             )
             if saved is not None:
                 session.restore(saved)
+            book.note(estimate=session.estimate())
+            book.write("running")
             result = session.run()
     except BaseException as error:
         book.write_failure(error)

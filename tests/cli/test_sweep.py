@@ -56,4 +56,4 @@ def test_a_changed_point_is_one_line(recipe: Path, run_cli: Callable[..., Any]) 
     done = run_cli("sweep", recipe, "--set", "train.learning_rate=0.002", "-q")
     assert done.code == 2
     (line,) = done.err.splitlines()
-    assert "lora holds a run of another recipe; --overwrite replaces it" in line
+    assert "lora holds a run of another recipe: " in line and "--overwrite replaces it" in line

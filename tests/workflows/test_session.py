@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qarank.workflows.session import metric_key
+from qarank.workflows.evaluator import metric_key
+from qarank.workflows.session import TrainingSession
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,7 @@ def test_the_penalty_enters_each_step_once_and_no_evaluation(
         return torch.stack([layer.lora_A.sum() for layer in layers]).sum() * 0.0
 
     monkeypatch.setattr("qarank.workflows.adapt.orthogonality_penalty", count)
+    monkeypatch.setattr(TrainingSession, "estimate", lambda _: {})  # it rehearses steps
     train = {"max_steps": 12, "batch_size": 8, "micro_batch_size": 2, "learning_rate": 0.01}
     train_tiny(train=train, eval={"every": 2})
     assert len(calls) == 12
