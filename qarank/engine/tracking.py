@@ -157,10 +157,19 @@ class StepLogger:
         tracker: where to.
         log_every: steps between two lines; the last step always gets one.
         total_steps: of the run.
+        penalty_weight: the penalty is logged without it, as the released code does.
     """
 
-    def __init__(self, tracker: MetricSink, *, log_every: int, total_steps: int) -> None:
+    def __init__(
+        self,
+        tracker: MetricSink,
+        *,
+        log_every: int,
+        total_steps: int,
+        penalty_weight: float = 1.0,
+    ) -> None:
         self.tracker, self.log_every, self.total_steps = tracker, log_every, total_steps
+        self.penalty_weight = penalty_weight
         self._num_skipped = 0
         self._window: dict[str, float] = defaultdict(int)  # sums since the latest line
 
@@ -200,7 +209,7 @@ class StepLogger:
         window, steps = self._window, self._window["steps"]
         return {
             "train/loss": window["loss"] / steps,
-            "train/orth_regu_loss": window["penalty"] / steps,
+            "train/orth_regu_loss": window["penalty"] / (self.penalty_weight or 1.0) / steps,
             "train/grad_norm": latest.grad_norm,
             "train/learning_rate": latest.learning_rate,
             "train/features_per_s": window["rows"] / window["seconds"],

@@ -18,7 +18,9 @@ from qarank.squad.step_data import TrainBatches
 from qarank.workflows.adapt import adapt_model, autocast_for, build_penalty, cast_frozen
 from qarank.workflows.model import enable_checkpointing, load_base_model
 from qarank.workflows.objective import sum_span_losses
+from qarank.workflows.preflight import Plan
 from qarank.workflows.prepare import Prepared
+from qarank.workflows.recorder import Milestones
 from qarank.workflows.scoring import Reader
 
 
@@ -117,6 +119,16 @@ def build_trainer(
         hooks=[] if allocator is None else [allocator],
         processes=setting.processes,
         signals=setting.signals,
+    )
+
+
+def plan_milestones(plan: Plan) -> Milestones:
+    """When a run evaluates and saves, and from when on an evaluation may be the best."""
+    return Milestones(
+        total_steps=plan.total_steps,
+        eval_every=plan.eval_every,
+        save_every=plan.save_every,
+        first_final_step=0 if plan.schedule is None else plan.schedule.final_step,
     )
 
 

@@ -20,12 +20,13 @@ from qarank.workflows.build import (
     build_model,
     build_reader,
     build_trainer,
+    plan_milestones,
 )
 from qarank.workflows.checkpointer import Checkpointer, SavedState
 from qarank.workflows.evaluator import Evaluator, metric_key
 from qarank.workflows.hparams import FIGURES, list_hparams, pick_figures
 from qarank.workflows.prepare import Prepared
-from qarank.workflows.recorder import Milestones, Progress, RankRecorder, RunRecorder
+from qarank.workflows.recorder import Progress, RankRecorder, RunRecorder
 from qarank.workflows.rehearsal import estimate_run
 from qarank.workflows.verify import check_allocation, check_reloaded, check_steps
 
@@ -72,7 +73,10 @@ class TrainingSession:
             describe_counts=self._describe_counts,
         )
         self.logger = StepLogger(
-            tracker, log_every=self.recipe.train.log_every, total_steps=self.plan.total_steps
+            tracker,
+            log_every=self.recipe.train.log_every,
+            total_steps=self.plan.total_steps,
+            penalty_weight=self.recipe.adapter.effective_orth_reg_weight,
         )
         self.recorder = self._build_recorder()
         self.first_step = 1
@@ -202,18 +206,12 @@ class TrainingSession:
         )
 
     def _build_recorder(self) -> RunRecorder:
-        schedule = self.plan.schedule
         evaluator = Evaluator(
             self.prepared, self.model, self.run_dir, self.setting, show_progress=self.show_progress
         )
         return RunRecorder(
             self.run_dir,
-            milestones=Milestones(
-                total_steps=self.plan.total_steps,
-                eval_every=self.plan.eval_every,
-                save_every=self.plan.save_every,
-                first_final_step=0 if schedule is None else schedule.final_step,
-            ),
+            milestones=plan_milestones(self.plan),
             evaluate=None if self.prepared.validation is None else evaluator,
             save=self.checkpointer.save,
             best_metric=metric_key(self.recipe.eval.best_metric, self.prepared.with_null),
