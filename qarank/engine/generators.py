@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+STRIDE = 0x9E3779B9  # odd, so that no two processes share a seed; large, so that none is nearby
+
 
 def read_generators(device: torch.device) -> dict[str, Tensor]:
     """The states of the CPU's generator and, on a GPU, the device's: uint8 vectors by name."""
@@ -28,4 +30,5 @@ def seed_process(seed: int, global_rank: int) -> None:
         seed: of the run, below 2**32.
         global_rank: of the process.
     """
-    torch.manual_seed(seed + (global_rank << 32))
+    # Within 32 bits: the CPU's generator leaves higher ones out.
+    torch.manual_seed((seed + global_rank * STRIDE) % 2**32)
