@@ -29,11 +29,13 @@ class QarankError(Exception):
     Attributes:
         exit_code: of the process that ends with it.
         is_told: another process of the run says it; this one need not.
+        is_own: of this process alone among those of its run; no other says it.
         hint: how to go on, said after the message.
     """
 
     exit_code = 2
     is_told = False
+    is_own = False
     hint = ""
 
 

@@ -69,8 +69,16 @@ def main() -> None:
 
 
 def _is_told_elsewhere(error: QarankError) -> bool:
-    """Whether another process of the run says it: a mistake is the same for all of a machine."""
-    return error.is_told or (error.exit_code == 2 and os.environ.get("LOCAL_RANK", "0") != "0")
+    """Whether another process of the run says it.
+
+    The main process does, but for what befell one alone. A mistake may be one machine's: there the
+    first process tells it.
+    """
+    is_main = os.environ.get("RANK", "0") == "0"
+    is_first_here = os.environ.get("LOCAL_RANK", "0") == "0"
+    if is_main or error.is_own:
+        return False
+    return error.is_told or error.exit_code != 2 or not is_first_here
 
 
 def _exit_by_signal(number: int, frame: FrameType | None) -> NoReturn:

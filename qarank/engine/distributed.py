@@ -182,6 +182,8 @@ def join_processes(world: World, device: torch.device) -> Iterator[Processes]:
     Raises:
         LostProcessError: the others do not come.
     """
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     if world.world_size == 1:
         yield ALONE
         return

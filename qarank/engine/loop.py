@@ -116,9 +116,11 @@ class Trainer:
             try:
                 report = self.train_step(global_step)
             except torch.OutOfMemoryError as error:
-                raise RunError(
+                failure = RunError(
                     f"step {global_step}: out of memory; lower train.micro_batch_size"
-                ) from error
+                )
+                failure.is_own = True
+                raise failure from error
             for listener in listeners:
                 listener(report)
             if report.requests:

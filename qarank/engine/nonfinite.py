@@ -35,9 +35,7 @@ def raise_not_finite(
     """
     names = [name for names in processes.gather(list(own_names)) for name in names]
     more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    error = NonFiniteError(
+    raise NonFiniteError(
         f"step {global_step}: the loss is {loss}; training stopped; examples of its batch: "
         f"{', '.join(names[:MAX_NAMES])}{more}"
     )
-    error.is_told = not processes.is_main
-    raise error

@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -66,7 +67,9 @@ class SignalRequests:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "SignalRequests":
-        """Take the signals over."""
+        """Take the signals over; they reach the main thread alone, elsewhere nothing is noted."""
+        if threading.current_thread() is not threading.main_thread():
+            return self
         handlers: dict[int, Callable[[int, FrameType | None], None]] = {
             number: self._ask_to_stop for number in STOPPING
         }

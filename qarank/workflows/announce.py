@@ -1,6 +1,7 @@
 """What a run says of itself on stderr before anything long."""
 
 import logging
+import os
 
 from qarank.engine.progress import describe_duration
 from qarank.workflows.prepare import Prepared
@@ -23,6 +24,9 @@ def announce_plan(prepared: Prepared) -> None:
     )
     for target, count in plan.targets.items():
         LOG.info("  adapted: %s, %d matrices", target, count)
+    accelerates = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if accelerates != "no":
+        LOG.warning("accelerate's %s is not used: train.precision decides", accelerates)
     if plan.schedule is not None:
         LOG.info("  triplets: %d -> %d", plan.schedule.start_budget, plan.schedule.target_budget)
 
