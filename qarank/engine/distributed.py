@@ -144,8 +144,9 @@ class Processes:
             outcome = _attempt(build)
             self._store.set(key, pickle.dumps(outcome[1]))  # type: ignore[arg-type]  # bytes do
             return _open(outcome)
-        self._wait_for(key, f"process {first} to prepare {what}")
-        error = pickle.loads(self._store.get(key))
+        with _reaching_others():
+            self._wait_for(key, f"process {first} to prepare {what}")
+            error = pickle.loads(self._store.get(key))
         if error is not None:
             error.is_told = True
             raise error
