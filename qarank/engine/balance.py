@@ -25,8 +25,8 @@ def split_rows(lengths: Ints, parts: int) -> list[Ints]:
         Places in the batch, one array a part, some empty where there are fewer rows than parts.
         One part keeps the batch's own order.
     """
-    if parts == 1:
-        return [np.arange(len(lengths))]
+    if parts == 1 or len(lengths) == 0:
+        return [np.arange(len(lengths))] * parts
     order = np.argsort(-lengths, kind="stable")
     falling = lengths[order]
     starts = _first_rows(falling, _least_cost(falling, parts))
@@ -37,23 +37,20 @@ def split_rows(lengths: Ints, parts: int) -> list[Ints]:
 
 def _least_cost(falling: Ints, parts: int) -> int:
     """The smallest limit under which `parts` runs hold all rows; a run costs rows * its longest."""
-    low = 0
-    high = int(falling[0]) * len(falling) if len(falling) else 0
+    low, high = int(falling[0]), int(falling[0]) * len(falling)
     while low < high:
         middle = (low + high) // 2
-        fits = len(falling) == 0 or (
-            middle >= falling[0] and len(_first_rows(falling, middle)) <= parts
-        )
+        fits = len(_first_rows(falling, middle)) <= parts
         low, high = (low, middle) if fits else (middle + 1, high)
     return low
 
 
 def _first_rows(falling: Ints, limit: int) -> list[int]:
-    """Where each run starts if every run takes all rows that its limit allows."""
+    """Where each run starts if every run takes all rows that its limit allows, at least one."""
     starts, row = [], 0
     while row < len(falling):
         starts.append(row)
-        row += max(1, limit // int(falling[row]))
+        row += limit // int(falling[row])
     return starts
 
 
