@@ -1,0 +1,27 @@
+import signal
+
+import pytest
+
+from qarank.engine.launch import _judge, thread_settings
+from qarank.errors import LostProcessError
+
+
+@pytest.mark.parametrize(
+    ("nproc", "num_cores", "threads"), [(2, 16, "8"), (3, 16, "5"), (8, 4, "1"), (1, 6, "6")]
+)
+def test_cores_are_shared_out_to_processes(nproc: int, num_cores: int, threads: str) -> None:
+    assert thread_settings({}, nproc=nproc, num_cores=num_cores) == {"OMP_NUM_THREADS": threads}
+
+
+def test_what_the_user_says_of_threads_stays() -> None:
+    assert thread_settings({"OMP_NUM_THREADS": "3"}, nproc=2, num_cores=16) == {}
+
+
+@pytest.mark.parametrize("codes", [{0: 2, 1: 2}, {1: 3}, {0: -signal.SIGKILL, 1: 3}])
+def test_a_process_that_ended_by_itself_gives_the_exit_code(codes: dict[int, int]) -> None:
+    assert _judge(codes) == max(codes.values())
+
+
+def test_a_killed_process_is_named_with_its_signal() -> None:
+    with pytest.raises(LostProcessError, match=r"^process 1 was ended by SIGKILL$"):
+        _judge({1: -signal.SIGKILL})
