@@ -1,7 +1,11 @@
 """Fixtures every room shares, and the rule that no test is skipped unseen."""
 
+import itertools
 import os
-from collections.abc import Callable
+import pickle
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,9 @@ import pytest
 
 from qarank.config.load import parse_recipe
 from qarank.config.schema import Recipe
+from qarank.engine.distributed import Processes
+from qarank.engine.environment import World
+from qarank.errors import LostProcessError
 
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 _skipped: dict[str, str] = {}
@@ -94,6 +101,78 @@ def tiny_recipe(tiny_model_dir: Path, tmp_path: Path) -> Callable[..., Recipe]:
         return parse_recipe(mapping | sections, "tiny_recipe")
 
     return build
+
+
+class ThreadTable:
+    """What threads that stand for processes say to each other, round by round."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.changed = size, threading.Condition()
+        self.said: dict[tuple[int, int], bytes] = {}
+        self.is_one_gone = False
+
+    def exchange(self, number: int, rank: int, value: object) -> list[Any]:
+        """The values of all in a round, copied, once the last has said its own."""
+        keys = [(number, each) for each in range(self.size)]
+        with self.changed:
+            self.said[number, rank] = pickle.dumps(value)
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: self.said.keys() >= set(keys) or self.is_one_gone, 60)
+            if not self.said.keys() >= set(keys):
+                raise LostProcessError("another thread is gone")
+            return [pickle.loads(self.said[key]) for key in keys]
+
+    def leave(self) -> None:
+        """Nobody waits for this thread from here on."""
+        with self.changed:
+            self.is_one_gone = True
+            self.changed.notify_all()
+
+
+class Thread(Processes):
+    """One of the processes of a run, that is a thread."""
+
+    def __init__(self, rank: int, table: ThreadTable) -> None:
+        super().__init__(World(rank, rank, table.size, table.size))
+        self.table, self.rounds = table, itertools.count()
+
+    def gather(self, value: Any) -> list[Any]:
+        return self.table.exchange(next(self.rounds), self.world.global_rank, value)
+
+    def on_main(self, act: Callable[[], Any]) -> Any:
+        return self.gather_outcomes(lambda: act() if self.is_main else None)[0]
+
+    def sum_tensors(self, tensors: Sequence[Any]) -> None:
+        for tensor in tensors:
+            tensor.copy_(sum(self.gather(tensor)))
+
+    def take_from_main(self, tensors: Sequence[Any]) -> None:
+        for tensor in tensors:
+            tensor.copy_(self.gather(tensor)[0])
+
+
+@pytest.fixture
+def run_together() -> Callable[..., list[Any]]:
+    """Runs act(processes) on threads that stand for the processes of a run on one machine.
+
+    Gives what each returned, by rank, or the error that ended it.
+    """
+
+    def run(act: Callable[[Processes], Any], size: int) -> list[Any]:
+        table = ThreadTable(size)
+
+        def play(rank: int) -> Any:
+            try:
+                return act(Thread(rank, table))
+            except Exception as error:
+                return error
+            finally:
+                table.leave()
+
+        with ThreadPoolExecutor(size) as pool:
+            return list(pool.map(play, range(size)))
+
+    return run
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

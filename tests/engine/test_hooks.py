@@ -12,6 +12,8 @@ from qarank.squad.step_data import TrainBatches
     ("protocol", "member", "offered_by"),
     [
         (StepData, "rows_at", TrainBatches),
+        (StepData, "lengths", TrainBatches),
+        (StepData, "names", TrainBatches),
         (StepData, "load", TrainBatches),
         (StepHook, "after_optimizer_step", RankAllocator),
     ],
@@ -24,6 +26,20 @@ def test_what_the_loop_asks_is_offered_under_the_same_names(
     assert [(p.name, p.kind) for p in offered.values()] == [
         (p.name, p.kind) for p in asked.values()
     ]
+
+
+def test_every_method_that_the_loop_asks_for_is_compared_above() -> None:
+    asked = {name for name, member in vars(StepData).items() if inspect.isfunction(member)}
+    assert {name for name in asked if not name.startswith("_")} == {
+        "rows_at",
+        "lengths",
+        "names",
+        "load",
+    }
+
+
+def test_a_step_that_nobody_asked_anything_of_reports_nothing_asked() -> None:
+    assert not StepReport(1, 0.5, 0.0, 1.0, 1e-3, 16, False, 0.1).requests
 
 
 def test_a_report_is_a_fact_and_cannot_be_changed_by_a_listener() -> None:
