@@ -27,8 +27,12 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="The librar
 
 
 def set_verbosity(*, quiet: bool, verbose: bool) -> None:
-    """Notes go to stderr: ours by default, none with quiet, the libraries' too with verbose."""
-    level = logging.ERROR if quiet else logging.INFO
+    """Notes go to stderr: ours by default, none with quiet, the libraries' too with verbose.
+
+    Of several processes the main one tells what all do.
+    """
+    is_main = os.environ.get("RANK", "0") == "0"
+    level = logging.ERROR if quiet else logging.INFO if is_main else logging.WARNING
     logging.basicConfig(format="%(message)s", level=logging.INFO if verbose else logging.ERROR)
     logging.getLogger("qarank").setLevel(level)
     if quiet or not sys.stderr.isatty():  # read when those libraries are imported, later

@@ -165,7 +165,7 @@ class Processes:
             if now - noted > NOTE_EVERY_S:
                 noted = now
                 rank = self.world.global_rank
-                LOG.info("process %d: waiting for %s, %.0f s so far", rank, what, now - started)
+                LOG.warning("process %d: waiting for %s, %.0f s so far", rank, what, now - started)
             time.sleep(POLL_S)
 
 

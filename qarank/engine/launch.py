@@ -49,7 +49,7 @@ def launch_processes(command: Sequence[str], *, nproc: int, max_restarts: int = 
         shutdown_timeout=STOP_S,
     )
     # The agent's notes repeat what the workers say themselves.
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     os.environ |= thread_settings(os.environ, nproc=nproc, num_cores=os.cpu_count() or 1)
     if SAVING is not None:
         signal.signal(SAVING, _hand_on)
