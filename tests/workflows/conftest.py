@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from qarank.config.schema import Recipe
+from qarank.workflows.prepare import Prepared, prepare_run
 from qarank.workflows.train import TrainOptions, run_path, train_recipe
 
 PRUNED = {  # 8 triplets for 12 matrices: some end at rank 0
@@ -58,6 +59,12 @@ def train_tiny(tiny_recipe: Callable[..., Recipe]) -> Callable[..., FinishedRun]
         return FinishedRun(recipe, run, run_path(recipe))
 
     return train
+
+
+@pytest.fixture
+def prepare_tiny(tiny_recipe: Callable[..., Recipe]) -> Callable[..., Prepared]:
+    """All a tiny run needs but the weights; keyword arguments replace whole sections."""
+    return lambda **sections: prepare_run(tiny_recipe(**sections))
 
 
 @pytest.fixture
