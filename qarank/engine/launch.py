@@ -16,7 +16,6 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from qarank.engine.signals import SAVING
 from qarank.errors import LostProcessError
 
-LOG = logging.getLogger("qarank")
 MONITOR_S = 0.1  # between two looks at the workers
 STOP_S = 300  # for workers to finish a step and save, before they are killed
 
@@ -48,8 +47,7 @@ def launch_processes(command: Sequence[str], *, nproc: int, max_restarts: int = 
         monitor_interval=MONITOR_S,
         shutdown_timeout=STOP_S,
     )
-    # The agent's notes repeat what the workers say themselves.
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    _quiet_agent()
     os.environ |= thread_settings(os.environ, nproc=nproc, num_cores=os.cpu_count() or 1)
     if SAVING is not None:
         signal.signal(SAVING, _hand_on)
@@ -69,6 +67,13 @@ def thread_settings(
     if "OMP_NUM_THREADS" in environment:
         return {}
     return {"OMP_NUM_THREADS": str(max(1, num_cores // nproc))}
+
+
+def _quiet_agent() -> None:
+    """The agent's notes repeat what the workers say themselves; each of its loggers has a level."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("torch.distributed.elastic"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _judge(exit_codes: Mapping[int, int]) -> int:
