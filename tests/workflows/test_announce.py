@@ -1,0 +1,75 @@
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from qarank.workflows.announce import GIB, announce_estimate, announce_plan
+from qarank.workflows.prepare import Prepared
+from qarank.workflows.rehearsal import Estimate
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What the run says, as its messages."""
+    with caplog.at_level(logging.INFO, "qarank"):
+        yield caplog
+
+
+def test_steps_trained_parameters_targets_and_budget_are_told(
+    prepare_tiny: Callable[..., Prepared], told: pytest.LogCaptureFixture
+) -> None:
+    prepared = prepare_tiny()
+    announce_plan(prepared)
+    first, *adapted, budget = told.messages
+    assert first == f"tiny: 12 steps, {prepared.plan.trained_parameters:,} trained parameters"
+    assert len(adapted) == len(prepared.plan.targets) == 6
+    assert all(line.endswith(", 2 matrices") for line in adapted)
+    assert budget == "  triplets: 48 -> 24"
+
+
+def test_without_adapters_there_is_nothing_to_list(
+    prepare_tiny: Callable[..., Prepared], told: pytest.LogCaptureFixture
+) -> None:
+    announce_plan(prepare_tiny(adapter={"type": "none"}, allocator={"type": "none"}))
+    assert told.messages == ["tiny: 12 steps, 66 trained parameters"]
+
+
+def test_several_processes_are_told(
+    prepare_tiny: Callable[..., Prepared], told: pytest.LogCaptureFixture
+) -> None:
+    announce_plan(replace(prepare_tiny(), world_size=3))
+    assert told.messages[0].startswith("tiny: 12 steps on 3 processes, ")
+
+
+@pytest.mark.parametrize(("asked", "num_lines"), [("bf16", 1), ("no", 0)])
+def test_accelerates_precision_is_not_followed_unseen(
+    asked: str,
+    num_lines: int,
+    prepare_tiny: Callable[..., Prepared],
+    told: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", asked)
+    announce_plan(prepare_tiny())
+    lines = [line for line in told.messages if "train.precision decides" in line]
+    assert lines == [f"accelerate's {asked} is not used: train.precision decides"] * num_lines
+
+
+def test_what_is_left_is_told_in_time_memory_and_disk(told: pytest.LogCaptureFixture) -> None:
+    announce_estimate(
+        Estimate(
+            step_s=0.5,
+            train_s=600.0,
+            num_evaluations=3,
+            evaluation_s=60.0,
+            total_s=660.0,
+            peak_bytes=2 * GIB,
+            checkpoint_bytes=1,
+            disk_bytes=GIB // 4,
+            disk_free_bytes=9 * GIB,
+        )
+    )
+    assert told.messages == [
+        "  11 min for what is left: 0.5 s a step, 3 evaluations; memory 2.0 GiB, disk 0.25 GiB"
+    ]
