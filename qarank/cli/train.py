@@ -17,7 +17,7 @@ from qarank.cli.options import (
     VerboseOption,
     set_verbosity,
 )
-from qarank.engine.environment import is_launched
+from qarank.engine.environment import World, is_launched, read_world
 from qarank.errors import LaunchError, RecipeError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def train(
             overwrite=overwrite,
             resume=resume,
             show_progress=not quiet,
-            resume_command=_resume_command(recipe, overrides or []),
+            resume_command=_resume_command(recipe, overrides or [], read_world(os.environ)),
         )
         show_run(asked, train_recipe(asked, options), as_json=as_json)
 
@@ -89,7 +89,6 @@ def train(
 def show_run(recipe: "Recipe", run: dict[str, Any], *, as_json: bool) -> None:
     """Print what a finished run came to; of several processes the main one does."""
     from qarank.cli.render import print_json
-    from qarank.engine.environment import read_world
 
     if not read_world(os.environ).is_main:
         return
@@ -145,8 +144,13 @@ def _without_launch_options(arguments: list[str]) -> list[str]:
     return kept
 
 
-def _resume_command(recipe: Path, overrides: list[str]) -> str:
+def _resume_command(recipe: Path, overrides: list[str], world: World) -> str:
+    """What to type to go on with as many processes."""
     words = ["qarank", "train", str(recipe)]
     for override in overrides:
         words += ["--set", override]
+    if world.local_world_size < world.world_size:
+        return f"the same launch on each machine, and --resume: {shlex.join([*words, '--resume'])}"
+    if world.world_size > 1:
+        words += ["--nproc", str(world.world_size)]
     return shlex.join([*words, "--resume"])

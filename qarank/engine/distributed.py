@@ -7,6 +7,7 @@ writes files. Small Python values travel over gloo, gradients on a GPU over nccl
 import logging
 import os
 import pickle
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -259,5 +260,11 @@ def _reaching_others() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # what torch raises for a closed connection and for a time-out
-        reason = str(error).splitlines()[0]
+        reason = _shorten(str(error))
         raise LostProcessError(f"another process of this run is gone: {reason}") from error
+
+
+def _shorten(message: str) -> str:
+    """The library's reason without where its source lay and without its advice."""
+    first = re.sub(r"^\[[^\]]*:\d+\] ", "", message.splitlines()[0])
+    return first.split(". ")[0]
