@@ -1,27 +1,23 @@
-"""The processes of a run: joining them, and what they say to each other.
+"""What the processes of a run say to each other.
 
 Every process trains on its share of each batch and holds the same weights; the main process alone
 writes files. Small Python values travel over gloo, gradients on a GPU over nccl.
 """
 
 import logging
-import os
 import pickle
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TypeVar
 
-import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed import PrefixStore, Store  # type: ignore[attr-defined]  # there, unlisted
-from torch.distributed.rendezvous import rendezvous
+from torch.distributed import Store  # type: ignore[attr-defined]  # there, unlisted
 
 from qarank.engine.environment import World
-from qarank.errors import LaunchError, LostProcessError, QarankError
+from qarank.errors import LostProcessError, QarankError
 
 LOG = logging.getLogger("qarank")
 Value = TypeVar("Value")
@@ -63,7 +59,7 @@ class Processes:
         if self.is_alone:
             return [value]
         values: list[Value | None] = [None] * self.world.world_size
-        with _reaching_others():
+        with reaching_others():
             dist.all_gather_object(values, value)
         return values  # type: ignore[return-value]  # all filled
 
@@ -84,7 +80,7 @@ class Processes:
         if self.is_alone:
             return act()
         outcome = [_attempt(act) if self.is_main else None]
-        with _reaching_others():
+        with reaching_others():
             dist.broadcast_object_list(outcome, src=0)
         assert outcome[0] is not None  # the main process has sent one
         value, error = outcome[0]
@@ -97,7 +93,7 @@ class Processes:
         """Add the processes' tensors up, each in place."""
         if self.is_alone:
             return
-        with _reaching_others():
+        with reaching_others():
             for work in [dist.all_reduce(tensor, async_op=True) for tensor in tensors]:
                 work.wait()
 
@@ -105,7 +101,7 @@ class Processes:
         """Overwrite the tensors with the main process's, in place."""
         if self.is_alone:
             return
-        with _reaching_others():
+        with reaching_others():
             for tensor in tensors:
                 dist.broadcast(tensor, src=0)
 
@@ -145,7 +141,7 @@ class Processes:
             outcome = _attempt(build)
             self._store.set(key, pickle.dumps(outcome[1]))  # type: ignore[arg-type]  # bytes do
             return _open(outcome)
-        with _reaching_others():
+        with reaching_others():
             self._wait_for(key, f"process {first} to prepare {what}")
             error = pickle.loads(self._store.get(key))
         if error is not None:
@@ -173,69 +169,6 @@ class Processes:
 ALONE = Processes(World())
 
 
-@contextmanager
-def join_processes(world: World, device: torch.device) -> Iterator[Processes]:
-    """Connect this process with the others of its run, and part from them at the end.
-
-    Args:
-        world: from read_world.
-        device: this process trains on; decides between nccl and gloo.
-
-    Raises:
-        LostProcessError: the others do not come.
-    """
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    if world.world_size == 1:
-        yield ALONE
-        return
-    wait_s = read_wait_s(os.environ)
-    timeout = timedelta(seconds=wait_s)
-    with _reaching_others():
-        store, _, _ = next(rendezvous("env://", timeout=timeout))
-        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(
-            backend,
-            store=PrefixStore("group", store),
-            rank=world.global_rank,
-            world_size=world.world_size,
-            timeout=timeout,
-        )
-    yield Processes(world, PrefixStore("qarank", store), wait_s=wait_s)
-    # After an error the others may be gone: parting would wait for them, leaving ends it.
-    dist.destroy_process_group()
-
-
-def read_wait_s(environment: Mapping[str, str]) -> float:
-    """How long a process waits for another, in seconds.
-
-    Raises:
-        LaunchError: the variable is not a number above 0.
-    """
-    text = environment.get(WAIT_VARIABLE)
-    if text is None:
-        return WAIT_S
-    if not text.isdecimal() or not int(text):
-        raise LaunchError(f"{WAIT_VARIABLE} is {text!r}; a whole number of seconds is allowed")
-    return float(text)
-
-
-def local_device(world: World) -> torch.device:
-    """The GPU of this process, by its local rank, where there is one; else the CPU.
-
-    Raises:
-        LaunchError: fewer GPUs than processes on this machine.
-    """
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    if world.local_rank >= torch.cuda.device_count():
-        raise LaunchError(
-            f"process {world.local_rank} of this machine finds {torch.cuda.device_count()} GPUs; "
-            "start at most one process a GPU"
-        )
-    return torch.device("cuda", world.local_rank)
-
-
 def _attempt(act: Callable[[], Value]) -> tuple[Value | None, QarankError | None]:
     """What `act` gives, or the error that all processes shall end with.
 
@@ -255,7 +188,7 @@ def _open(outcome: tuple[Value | None, QarankError | None]) -> Value:
 
 
 @contextmanager
-def _reaching_others() -> Iterator[None]:
+def reaching_others() -> Iterator[None]:
     """Around what talks to other processes."""
     try:
         yield

@@ -13,9 +13,10 @@ from qarank.artifacts.recovery import set_back
 from qarank.artifacts.run_dir import RunDir, empty_run_dir, make_run_dir
 from qarank.config.load import dump_recipe
 from qarank.config.schema import Recipe
-from qarank.engine.distributed import Processes, join_processes, local_device
+from qarank.engine.distributed import Processes
 from qarank.engine.environment import is_launched, read_world
 from qarank.engine.event_files import cut_events
+from qarank.engine.joining import join_processes, local_device
 from qarank.engine.precision import resolve_precision
 from qarank.engine.signals import SignalRequests
 from qarank.engine.tracking import MetricSink, NullTracker, Tracker

@@ -23,8 +23,9 @@ from unittest.mock import patch
 
 import torch
 
-from qarank.engine.distributed import Processes, join_processes
+from qarank.engine.distributed import Processes
 from qarank.engine.environment import read_world
+from qarank.engine.joining import join_processes
 
 IMPORTED = ["tests.distributed.processes", "qarank.workflows.train"]
 TIMEOUT_S = 120.0
