@@ -12,6 +12,7 @@ from qarank.workflows.prepare import Prepared, describe_parts
 from qarank.workflows.start import Start
 
 LOG = logging.getLogger("qarank")
+OF_AN_END = ("reason", "ended")  # of a run that failed or was stopped
 
 
 def describe_run(prepared: Prepared, start: Start, setting: Setting) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def describe_run(prepared: Prepared, start: Start, setting: Setting) -> dict[str
     if start.checkpoint is not None:
         resumed = {"at": environment["started"], "from": start.checkpoint.name}
         more = {key: environment[key] for key in ("versions", "hardware")}
-        before = {key: value for key, value in start.run.items() if key != "reason"}
+        before = {key: start.run[key] for key in start.run if key not in OF_AN_END}
         return {**before, "resumed": [*start.run.get("resumed", []), resumed | more]}
     return {
         "name": prepared.recipe.name,
