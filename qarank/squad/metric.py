@@ -13,15 +13,14 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from qarank.errors import DataError
-from qarank.squad.text_file import parse_json, read_bytes
 
 _DROP_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
 Gold = Mapping[str, Sequence[str]]
+Score = tuple[int, float]  # exact match and F1 of one question, 0..1
 
 
 def normalize_answer(text: str) -> str:
@@ -44,25 +43,52 @@ def missing_ids(gold: Gold, predictions: Mapping[str, str]) -> list[str]:
     return [question_id for question_id in gold if question_id not in predictions]
 
 
+def question_scores_v1(gold: Gold, predictions: Mapping[str, str]) -> dict[str, Score]:
+    """Each question's exact match and F1, in data set order; without a prediction both are 0.
+
+    Raises:
+        DataError: as `score_v1`.
+    """
+    _require_overlap(gold, predictions)
+    scores: dict[str, Score] = {}
+    for question_id, texts in gold.items():
+        if not texts:
+            raise DataError(
+                f"question {question_id} has no gold answer; SQuAD v1.1 wants one for each question"
+            )
+        scores[question_id] = (0, 0.0)
+        if question_id in predictions:
+            answer = normalize_answer(predictions[question_id])
+            hit, f1 = _score_answer({normalize_answer(text) for text in texts}, answer)
+            scores[question_id] = (hit, f1 if answer else 0.0)  # v1.1: no token, no f1
+    return scores
+
+
+def question_scores_v2(
+    gold: Gold,
+    predictions: Mapping[str, str],
+    *,
+    na_prob: Mapping[str, float] | None = None,
+    na_prob_thresh: float = 1.0,
+) -> dict[str, Score]:
+    """Exact match and F1 of each question that has a prediction, in data set order.
+
+    Arguments and errors are those of `score_v2`.
+    """
+    raw = _score_answers(gold, predictions)
+    odds = dict.fromkeys(raw, 0.0) if na_prob is None else na_prob
+    return _apply_threshold(raw, gold, odds, na_prob_thresh)
+
+
 def score_v1(gold: Gold, predictions: Mapping[str, str]) -> dict[str, float]:
     """exact_match and f1, 0..100, over all questions of gold.
 
     Raises:
         DataError: no prediction is for a question of gold, or a question has no gold answer.
     """
-    _require_overlap(gold, predictions)
     exact, f1 = 0, 0.0
-    for question_id, texts in gold.items():
-        if not texts:
-            raise DataError(
-                f"question {question_id} has no gold answer; SQuAD v1.1 wants one for each question"
-            )
-        if question_id in predictions:
-            wanted = {normalize_answer(text) for text in texts}
-            answer = normalize_answer(predictions[question_id])
-            hit, overlap = _score_answer(wanted, answer)
-            exact += hit
-            f1 += overlap if answer else 0.0  # v1.1 knows no empty answer: no token, no f1
+    for hit, overlap in question_scores_v1(gold, predictions).values():
+        exact, f1 = exact + hit, f1 + overlap
     return {"exact_match": 100.0 * exact / len(gold), "f1": 100.0 * f1 / len(gold)}
 
 
@@ -84,12 +110,7 @@ def score_v2(
     Raises:
         DataError: no prediction is for a question of gold, or na_prob lacks a predicted id.
     """
-    _require_overlap(gold, predictions)
-    raw = {
-        question_id: _score_answer(_gold_set(texts), normalize_answer(predictions[question_id]))
-        for question_id, texts in gold.items()
-        if question_id in predictions
-    }
+    raw = _score_answers(gold, predictions)
     odds = dict.fromkeys(raw, 0.0) if na_prob is None else na_prob
     scores = _apply_threshold(raw, gold, odds, na_prob_thresh)
     result = _average(scores.values(), "")
@@ -101,36 +122,6 @@ def score_v2(
             best, threshold = _find_best_threshold(one, gold, predictions, na_prob)
             result |= {f"best_{name}": best, f"best_{name}_thresh": threshold}
     return result
-
-
-def read_predictions(path: Path) -> dict[str, str]:
-    """Read {"question id": "answer text"} from a JSON file, packed with gzip or not.
-
-    Raises:
-        DataError: the file cannot be read or holds something else.
-    """
-    allowed = '{"question id": "answer text", ...}'
-    answers: dict[str, str] = {}
-    for key, value in _read_object(path, allowed).items():
-        if not isinstance(value, str):
-            raise DataError(f"{path}: {key!r} has {_describe(value)}; allowed is {allowed}")
-        answers[key] = value
-    return answers
-
-
-def read_na_prob(path: Path) -> dict[str, float]:
-    """Read {"question id": number} from a JSON file, packed with gzip or not.
-
-    Raises:
-        DataError: the file cannot be read or holds something else.
-    """
-    allowed = '{"question id": number, ...}'
-    numbers: dict[str, float] = {}
-    for key, value in _read_object(path, allowed).items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-            raise DataError(f"{path}: {key!r} has {_describe(value)}; allowed is {allowed}")
-        numbers[key] = float(value)
-    return numbers
 
 
 def _token_f1(gold: list[str], prediction: list[str]) -> float:
@@ -153,7 +144,7 @@ def _gold_set(texts: Sequence[str]) -> set[str]:
     return {normalize_answer(text) for text in texts} - {""} or {""}
 
 
-def _score_answer(wanted: set[str], answer: str) -> tuple[int, float]:
+def _score_answer(wanted: set[str], answer: str) -> Score:
     """(exact, f1) of a normalised answer against its best gold."""
     if answer in wanted:
         return 1, 1.0
@@ -161,12 +152,19 @@ def _score_answer(wanted: set[str], answer: str) -> tuple[int, float]:
     return 0, max(_token_f1(text.split(), tokens) for text in wanted)
 
 
+def _score_answers(gold: Gold, predictions: Mapping[str, str]) -> dict[str, Score]:
+    """v2.0's scores of the questions that have a prediction, whatever their na_prob."""
+    _require_overlap(gold, predictions)
+    return {
+        question_id: _score_answer(_gold_set(texts), normalize_answer(predictions[question_id]))
+        for question_id, texts in gold.items()
+        if question_id in predictions
+    }
+
+
 def _apply_threshold(
-    raw: Mapping[str, tuple[int, float]],
-    gold: Gold,
-    na_prob: Mapping[str, float],
-    threshold: float,
-) -> Mapping[str, tuple[int, float]]:
+    raw: Mapping[str, Score], gold: Gold, na_prob: Mapping[str, float], threshold: float
+) -> dict[str, Score]:
     lacking = [key for key in raw if key not in na_prob]
     if lacking:
         raise DataError(
@@ -180,7 +178,7 @@ def _apply_threshold(
     }
 
 
-def _average(pairs: Iterable[tuple[int, float]], prefix: str) -> dict[str, float]:
+def _average(pairs: Iterable[Score], prefix: str) -> dict[str, float]:
     """The three keys of one group of questions; none if the group is empty."""
     exact, f1, total = 0, 0.0, 0
     for hit, overlap in pairs:
@@ -225,15 +223,3 @@ def _require_overlap(gold: Gold, predictions: Mapping[str, str]) -> None:
             f"none of the {len(predictions)} predictions is for one of the {len(gold)} questions; "
             "their ids must match"
         )
-
-
-def _read_object(path: Path, allowed: str) -> dict[str, object]:
-    found = parse_json(read_bytes(path), str(path))
-    if not isinstance(found, dict):
-        raise DataError(f"{path} holds {_describe(found)}; allowed is {allowed}")
-    return found
-
-
-def _describe(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "text", type(None): "null", bool: "a bool"}
-    return names.get(type(value), f"the number {value}")

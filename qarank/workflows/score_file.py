@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from qarank.squad.metric import missing_ids, read_na_prob, read_predictions, score_v1, score_v2
+from qarank.squad.metric import missing_ids, score_v1, score_v2
+from qarank.squad.prediction_file import read_na_prob, read_predictions
 from qarank.squad.sources import load_examples
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from qarank.errors import DataError
 from qarank.squad.evaluate_metric import SquadMetric
-from qarank.squad.metric import read_predictions, score_v2
+from qarank.squad.metric import score_v2
+from qarank.squad.prediction_file import read_predictions
 
 REFERENCES = [
     {"id": "a", "answers": {"text": ["the cat", "dog"], "answer_start": [3, 40]}},

@@ -1,8 +1,6 @@
-import gzip
 import re
 import string
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,8 +12,8 @@ from qarank.squad.metric import (
     compute_f1,
     missing_ids,
     normalize_answer,
-    read_na_prob,
-    read_predictions,
+    question_scores_v1,
+    question_scores_v2,
     score_v1,
     score_v2,
 )
@@ -23,6 +21,14 @@ from qarank.squad.metric import (
 BEST_KEYS = ["best_exact", "best_exact_thresh", "best_f1", "best_f1_thresh"]
 WORDS = ["a", "the", "An", "cat", "Dog", "É", "–the", "a-b", "..", "_a_", "ß", "İ", "\x1c"]
 TEXTS = st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join)
+IDS = "abcdef"
+GOLDS = st.fixed_dictionaries({key: st.lists(TEXTS, max_size=3) for key in IDS})
+PREDICTIONS = st.dictionaries(st.sampled_from([*IDS, "unknown"]), TEXTS).filter(
+    lambda found: found.keys() & set(IDS)
+)
+ODDS = st.fixed_dictionaries(
+    {key: st.sampled_from([-1.5, 0.0, 0.25, 0.5, 1.0, 3.0]) for key in [*reversed(IDS), "unknown"]}
+)
 
 
 def plain_normalize(text: str) -> str:
@@ -40,6 +46,96 @@ def plain_f1(gold: str, prediction: str) -> float:
         return 0.0
     precision, recall = same / len(tokens), same / len(gold_tokens)
     return 2 * precision * recall / (precision + recall)
+
+
+def plain_groups(rows: list[tuple[bool, float, float]]) -> dict[str, float]:
+    """The three keys of all questions, of the answerable and of the unanswerable ones."""
+    figures: dict[str, float] = {}
+    for prefix, kinds in (("", (True, False)), ("HasAns_", (True,)), ("NoAns_", (False,))):
+        group = [row for row in rows if row[0] in kinds]
+        exact = f1 = 0.0
+        for _, hit, overlap in group:
+            exact, f1 = exact + hit, f1 + overlap
+        if group:
+            count = len(group)
+            figures |= {f"{prefix}exact": 100.0 * exact / count, f"{prefix}f1": 100.0 * f1 / count}
+            figures[f"{prefix}total"] = count
+    return figures
+
+
+def plain_best(
+    gold: dict[str, list[str]],
+    predictions: dict[str, str],
+    scores: dict[str, float],
+    odds: dict[str, float],
+) -> tuple[float, float]:
+    """The best cut by trying every one: answers are given up to it, in the order of odds."""
+    order = sorted((key for key in odds if key in scores), key=lambda key: odds[key])
+    total = sum(not texts for texts in gold.values())
+    tried = [(float(total), 0.0)]
+    for key in order:
+        gained = scores[key] if gold[key] else -float(predictions[key] != "")
+        tried.append((tried[-1][0] + gained, odds[key]))
+    most = max(value for value, _ in tried)
+    threshold = next(threshold for value, threshold in tried if value == most)
+    return 100.0 * most / len(scores), threshold
+
+
+def plain_scores(golds: list[str], prediction: str) -> tuple[float, float]:
+    """v2.0's exact match and F1 of one question."""
+    kept = [text for text in golds if plain_normalize(text)] or [""]
+    wanted = plain_normalize(prediction)
+    exact = float(any(plain_normalize(text) == wanted for text in kept))
+    return exact, max(plain_f1(text, prediction) for text in kept)
+
+
+@given(gold=GOLDS, predictions=PREDICTIONS, odds=ODDS, threshold=st.sampled_from([-2.0, 0.25, 1.0]))
+def test_v2_equals_the_plain_reference_whatever_is_missing_or_empty(
+    gold: dict[str, list[str]],
+    predictions: dict[str, str],
+    odds: dict[str, float],
+    threshold: float,
+) -> None:
+    raw = {key: plain_scores(gold[key], predictions[key]) for key in gold if key in predictions}
+    rows = []
+    for key, (exact, f1) in raw.items():
+        empty = float(not gold[key])
+        exact, f1 = (empty, empty) if odds[key] > threshold else (exact, f1)
+        rows.append((bool(gold[key]), exact, f1))
+    wanted = plain_groups(rows)
+    for index, name in enumerate(("exact", "f1")):
+        one = {key: pair[index] for key, pair in raw.items()}
+        best, cut = plain_best(gold, predictions, one, odds)
+        wanted |= {f"best_{name}": best, f"best_{name}_thresh": cut}
+    found = score_v2(gold, predictions, na_prob=odds, na_prob_thresh=threshold)
+    assert repr(found) == repr({key: type(found[key])(wanted[key]) for key in found})
+    assert found.keys() == wanted.keys()
+    of_each = question_scores_v2(gold, predictions, na_prob=odds, na_prob_thresh=threshold)
+    assert list(of_each.values()) == [(exact, f1) for _, exact, f1 in rows]
+
+
+@given(
+    gold=st.fixed_dictionaries({key: st.lists(TEXTS, min_size=1, max_size=3) for key in IDS}),
+    predictions=PREDICTIONS,
+)
+def test_v1_equals_the_plain_reference_whatever_is_missing_or_empty(
+    gold: dict[str, list[str]], predictions: dict[str, str]
+) -> None:
+    rows = []
+    for key, texts in gold.items():
+        answer = predictions.get(key)
+        if answer is None:
+            rows.append((0.0, 0.0))
+            continue
+        wanted = plain_normalize(answer)
+        f1 = max(plain_f1(text, answer) for text in texts) if wanted else 0.0
+        rows.append((float(any(plain_normalize(text) == wanted for text in texts)), f1))
+    exact = f1 = 0.0
+    for hit, overlap in rows:
+        exact, f1 = exact + hit, f1 + overlap
+    wanted_figures = {"exact_match": 100.0 * exact / len(gold), "f1": 100.0 * f1 / len(gold)}
+    assert repr(score_v1(gold, predictions)) == repr(wanted_figures)
+    assert list(question_scores_v1(gold, predictions).values()) == rows
 
 
 @given(text=st.text() | TEXTS)
@@ -138,56 +234,3 @@ def test_v1_refuses_a_question_without_gold() -> None:
 def test_a_prediction_without_na_prob_is_named() -> None:
     with pytest.raises(DataError, match="1 predictions have no no-answer probability, first 'b'"):
         score_v2({"a": ["x"], "b": []}, {"a": "x", "b": ""}, na_prob={"a": 0.0})
-
-
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_files_are_read_packed_or_not(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
-    path = tmp_path / "file.json"
-    path.write_bytes(pack('{"a": "Zoë", "b": ""}'.encode()))
-    assert read_predictions(path) == {"a": "Zoë", "b": ""}
-    path.write_bytes(pack(b'{"a": 1, "b": -0.25}'))
-    assert read_na_prob(path) == {"a": 1.0, "b": -0.25}
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"[]", r"holds a list; allowed is \{"),
-        (b"3", "holds the number 3; allowed"),
-        (b'{"a": null}', "'a' has null; allowed"),
-        (b'{"a": ["x"]}', "'a' has a list; allowed"),
-        (b'{"a": {"answer": "x"}}', "'a' has an object; allowed"),
-        (b'{"a": true}', "'a' has a bool; allowed"),
-        (b'{"a": ', "is not JSON"),
-        (b"\xff\xfe\xfa", "is no UTF-8 text"),
-        (gzip.compress(b"{}", mtime=0)[:9], "is cut short"),
-    ],
-)
-@pytest.mark.parametrize("read", [read_predictions, read_na_prob])
-def test_a_wrong_file_is_told_in_one_line(
-    tmp_path: Path, read: Callable[[Path], object], content: bytes, message: str
-) -> None:
-    path = tmp_path / "file.json"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=message) as caught:
-        read(path)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_numbers_are_no_answers_and_text_is_no_probability(tmp_path: Path) -> None:
-    path = tmp_path / "file.json"
-    path.write_text('{"a": 0.5}')
-    with pytest.raises(DataError, match="'a' has the number 0.5; allowed is .*answer text"):
-        read_predictions(path)
-    path.write_text('{"a": "0.5"}')
-    with pytest.raises(DataError, match="'a' has text; allowed is .*number"):
-        read_na_prob(path)
-    path.write_text('{"a": NaN}')
-    with pytest.raises(DataError, match="'a' has the number nan"):
-        read_na_prob(path)
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nothing\.json does not exist"):
-        read_predictions(tmp_path / "nothing.json")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qarank.squad.metric import read_predictions, score_v1, score_v2
+from qarank.squad.metric import score_v1, score_v2
+from qarank.squad.prediction_file import read_predictions
 
 V2_KEYS = ["exact", "f1", "HasAns_exact", "HasAns_f1", "NoAns_exact"]
 BEST_KEYS = ["best_exact", "best_exact_thresh", "best_f1", "best_f1_thresh"]
