@@ -5,23 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qarank.workflows.evaluator import metric_key
 from qarank.workflows.session import TrainingSession
-
-
-@pytest.mark.parametrize(
-    ("best_metric", "with_null", "key"),
-    [
-        ("exact", True, "exact"),
-        ("exact", False, "exact_match"),
-        ("f1", True, "f1"),
-        ("f1", False, "f1"),
-    ],
-)
-def test_the_best_metric_goes_by_the_scripts_key(
-    best_metric: str, with_null: bool, key: str
-) -> None:
-    assert metric_key(best_metric, with_null) == key
 
 
 def test_the_penalty_enters_each_step_once_and_no_evaluation(

@@ -1,0 +1,111 @@
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from qarank.artifacts.run_dir import RunDir
+from qarank.engine.distributed import ALONE, Processes
+from qarank.engine.signals import SignalRequests
+from qarank.errors import NonFiniteError, RunError, StoppedError
+from qarank.workflows.build import Setting, build_model
+from qarank.workflows.evaluator import Evaluator, metric_key
+from qarank.workflows.prepare import Prepared
+
+Make = Callable[..., Evaluator]
+FILES = {"metrics.json", "nbest_predictions.json", "null_odds.json", "predictions.json"}
+
+
+@pytest.fixture
+def make(prepare_tiny: Callable[..., Prepared], tmp_path: Path) -> Make:
+    """An evaluator of the untrained tiny model, in several batches."""
+    prepared = prepare_tiny(eval={"batch_size": 5})
+    model, _ = build_model(prepared, Setting(torch.device("cpu"), "fp32"))
+
+    def build(processes: Processes = ALONE, signals: Any = None, folder: str = "run") -> Evaluator:
+        setting = Setting(torch.device("cpu"), "fp32", processes, signals)
+        run_dir = RunDir(tmp_path / folder)
+        return Evaluator(prepared, model, run_dir, setting, show_progress=False)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("best_metric", "with_null", "key"),
+    [
+        ("exact", True, "exact"),
+        ("exact", False, "exact_match"),
+        ("f1", True, "f1"),
+        ("f1", False, "f1"),
+    ],
+)
+def test_the_best_metric_goes_by_the_scripts_key(
+    best_metric: str, with_null: bool, key: str
+) -> None:
+    assert metric_key(best_metric, with_null) == key
+
+
+def test_an_evaluations_files_stand_under_its_step_and_data(make: Make) -> None:
+    evaluator = make()
+    metrics = evaluator(4)
+    folder = evaluator.run_dir.path / "eval" / "step_000004" / "almanac-validation"
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert json.loads((folder / "metrics.json").read_text()) == metrics
+    assert metrics["total"] == 24
+
+
+def test_two_processes_find_what_one_finds_and_one_writes(
+    make: Make, run_together: Callable[..., list[Any]]
+) -> None:
+    alone = make(folder="alone")
+    expected = alone(4)
+
+    def evaluate(processes: Processes) -> Any:
+        return make(processes, folder=f"of_{processes.world.global_rank}")(4)
+
+    assert run_together(evaluate, 2) == [expected, expected]
+    runs = alone.run_dir.path.parent
+    assert not (runs / "of_1").exists()
+    for path in (runs / "alone").rglob("*.json"):
+        other = runs / "of_0" / path.relative_to(runs / "alone")
+        assert other.read_bytes() == path.read_bytes()
+
+
+def test_a_request_to_stop_gives_the_evaluation_up(make: Make) -> None:
+    with SignalRequests() as signals:
+        evaluator = make(signals=signals)
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(StoppedError) as caught:
+            evaluator(4)
+    assert caught.value.exit_code == 128 + signal.SIGTERM
+    assert not evaluator.run_dir.path.exists()
+
+
+def test_what_stops_one_process_gives_the_evaluation_up_on_all(
+    make: Make, run_together: Callable[..., list[Any]]
+) -> None:
+    def evaluate(processes: Processes) -> None:
+        signals = SignalRequests()
+        if processes.world.global_rank == 1:
+            signals.stop = signal.SIGINT
+        make(processes, signals)(4)
+
+    errors = run_together(evaluate, 2)
+    assert {type(error) for error in errors} == {StoppedError}
+    assert [error.exit_code for error in errors] == [130, 130]
+    assert not make().run_dir.path.exists()
+
+
+def test_logits_that_are_not_finite_end_the_run_with_the_step(make: Make) -> None:
+    evaluator = make()
+    head = evaluator.reader.model.get_submodule("qa_outputs")
+    assert isinstance(head, nn.Linear)
+    nn.init.constant_(head.bias, float("nan"))
+    with pytest.raises(RunError, match=r"^step 4, evaluation: logits are NaN") as caught:
+        evaluator(4)
+    assert not isinstance(caught.value, NonFiniteError), "that is one of a training step"
+    assert not evaluator.run_dir.path.exists()
