@@ -18,6 +18,7 @@ from qarank.artifacts.atomic import write_bytes, writing
 
 EVENT_FILES = "*tfevents*"  # what TensorBoard takes for one, hidden or not
 EVALUATION = "eval/"  # so begin the tags of an evaluation
+RESULT = "result/"  # and those of a run's end, which comes again after whatever step
 
 
 def cut_events(folder: Path, global_step: int, *, redo_evaluation: bool = False) -> None:
@@ -25,6 +26,8 @@ def cut_events(folder: Path, global_step: int, *, redo_evaluation: bool = False)
 
     What a killed process left goes too: a half-written record, with all behind a damaged one, and
     a file that was being cut. A file of which nothing goes is not touched.
+
+    The figures of a run's end go whatever the step: they come again.
 
     Args:
         folder: with its sub-folders; may be missing.
@@ -64,6 +67,9 @@ def _read_records(path: Path) -> Iterator[bytes]:
 def _is_kept(event: Event, last_step: int, redo_evaluation: bool) -> bool:
     if event.HasField("file_version"):  # every file begins with it
         return True
-    is_evaluation = any(value.tag.startswith(EVALUATION) for value in event.summary.value)
+    tags = [value.tag for value in event.summary.value]
+    if any(tag.startswith(RESULT) for tag in tags):
+        return False
+    is_evaluation = any(tag.startswith(EVALUATION) for tag in tags)
     is_redone = redo_evaluation and is_evaluation and event.step == last_step
     return event.step <= last_step and not is_redone

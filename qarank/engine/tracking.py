@@ -42,7 +42,7 @@ class MetricSink(AbstractContextManager["MetricSink"], Protocol):
         A row of TensorBoard's HPARAMS page; a row that is there already stays as it is.
         """
 
-    def log_hparams(self, hparams: HParams, metrics: Mapping[str, float]) -> None:
+    def log_hparams(self, global_step: int, hparams: HParams, metrics: Mapping[str, float]) -> None:
         """The run's settings with its final numbers, by tags of their own, at its end."""
 
     def sync(self) -> None:
@@ -62,7 +62,6 @@ class Tracker(MetricSink):
 
     def __init__(self, metrics_path: Path, tensorboard_dir: Path) -> None:
         self._folder = metrics_path.absolute().parent
-        self._latest_step = 0
         with writing(self._folder):
             self._metrics = metrics_path.open("a", encoding="utf-8")
             self._events = EventFile(tensorboard_dir)
@@ -91,7 +90,6 @@ class Tracker(MetricSink):
 
     def log_events(self, global_step: int, values: Mapping[str, float]) -> None:
         """Write to TensorBoard alone."""
-        self._latest_step = global_step
         with writing(self._folder):
             self._events.add(scalar_summary(values), global_step)
 
@@ -106,10 +104,10 @@ class Tracker(MetricSink):
             for summary in start_summaries(self._folder, hparams, metric_tags):
                 self._events.add(summary)
 
-    def log_hparams(self, hparams: HParams, metrics: Mapping[str, float]) -> None:
+    def log_hparams(self, global_step: int, hparams: HParams, metrics: Mapping[str, float]) -> None:
         """Write the run's row, its final numbers, and that it is done."""
         self.start_hparams(hparams, metrics)
-        self.log_events(self._latest_step, metrics)
+        self.log_events(global_step, metrics)
         with writing(self._folder):
             self._events.add(end_summary())
 
@@ -143,7 +141,7 @@ class NullTracker(MetricSink):
     def start_hparams(self, hparams: HParams, metric_tags: Iterable[str]) -> None:
         """See MetricSink."""
 
-    def log_hparams(self, hparams: HParams, metrics: Mapping[str, float]) -> None:
+    def log_hparams(self, global_step: int, hparams: HParams, metrics: Mapping[str, float]) -> None:
         """See MetricSink."""
 
     def sync(self) -> None:

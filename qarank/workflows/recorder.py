@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from qarank.adapters.layer import AdaptedLinear
 from qarank.artifacts.atomic import writing
 from qarank.artifacts.checkpoint import keep_newest, verify_checkpoint
 from qarank.artifacts.run_dir import RunDir, step_of
@@ -102,6 +103,8 @@ class RunRecorder:
         best_metric: the metric's key.
         keep_checkpoints: the newest kept, besides the best.
         tracker: told of each evaluation.
+        before_save: told of a step that is evaluated or saved, after the one and before the other;
+            a checkpoint stands for all that was written before it.
         writes: whether this process deletes old checkpoints; one does.
     """
 
@@ -115,11 +118,12 @@ class RunRecorder:
         best_metric: str,
         keep_checkpoints: int,
         tracker: MetricSink,
+        before_save: Callable[[int], None] = lambda _: None,
         writes: bool = True,
     ) -> None:
         self.run_dir, self.milestones, self.tracker = run_dir, milestones, tracker
         self.writes = writes
-        self.evaluate, self.save = evaluate, save
+        self.evaluate, self.before_save, self.save = evaluate, before_save, save
         self.best_metric, self.keep_checkpoints = best_metric, keep_checkpoints
         self.progress = Progress()
 
@@ -138,11 +142,25 @@ class RunRecorder:
             found = progress.metrics = dict(self.evaluate(step))
             self.tracker.log(step, _numbers(found))
             is_best = self._note_best(step)
+        if self.milestones.is_any(step):
+            self.before_save(step)
         if is_best or self.milestones.is_save(step):
             progress.saved_steps.append(step)
             self.save(step, found)
-            if self.writes:
-                self._drop_old()
+            self.drop_old()
+
+    def drop_old(self) -> None:
+        """Delete the checkpoints that are not to be kept; nothing to do right after it was done."""
+        if not self.writes:
+            return
+        best = self.progress.best_step
+        always = None if best is None else self.run_dir.checkpoint_dir(best)
+        keep_newest(
+            self.run_dir.checkpoints(),
+            self.keep_checkpoints,
+            always=always,
+            is_regular=lambda folder: step_of(folder) in self.progress.saved_steps,
+        )
 
     def has_lost_best(self) -> bool:
         """After a fall back to an older checkpoint: a later best one may have replaced its best."""
@@ -168,16 +186,6 @@ class RunRecorder:
         self.progress.best_step, self.progress.best_value = step, value
         self.progress.best_metrics = self.progress.metrics
         return True
-
-    def _drop_old(self) -> None:
-        best = self.progress.best_step
-        always = None if best is None else self.run_dir.checkpoint_dir(best)
-        keep_newest(
-            self.run_dir.checkpoints(),
-            self.keep_checkpoints,
-            always=always,
-            is_regular=lambda folder: step_of(folder) in self.progress.saved_steps,
-        )
 
 
 class RankRecorder:
@@ -221,9 +229,10 @@ class RankRecorder:
             values["Budget/mask_threshold"] = decided.threshold
         self.tracker.log_events(decided.global_step, values)
 
-    def draw(self, global_step: int, ranks: Mapping[str, int]) -> None:
+    def draw(self, global_step: int, layers: Mapping[str, AdaptedLinear]) -> None:
         """A picture of the ranks kept, for TensorBoard."""
         if self.writes:
+            ranks = {path: layer.rank for path, layer in layers.items()}
             title = f"ranks kept after step {global_step}: {sum(ranks.values())} triplets"
             self.tracker.log_image(
                 global_step, "Ranks", draw_rank_map(ranks, r=self.r, title=title)

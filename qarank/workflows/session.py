@@ -79,8 +79,7 @@ class TrainingSession:
             penalty_weight=self.recipe.adapter.effective_orth_reg_weight,
         )
         self.recorder = self._build_recorder()
-        self.first_step = 1
-        self.is_settled = True  # what is due after the step before the first has been done
+        self.first_step, self.is_settled = 1, True  # settled: what is due before it has been done
         seed_process(self.recipe.seed, self.processes.world.global_rank)
 
     def restore(self, saved: SavedState) -> None:
@@ -129,17 +128,18 @@ class TrainingSession:
                     self.trainer.held_step, generators=self.trainer.generators
                 )
             raise
-        total = self.plan.total_steps
+        total, figures = self.plan.total_steps, pick_figures(self.recorder.progress.best_metrics)
         check_allocation(self.plan, self.allocator)
         check_steps(total, self.trainer.num_skipped)
         difference = self.processes.on_main(self._compare_reloaded)
-        self.tracker.log_hparams(hparams, pick_figures(self.recorder.progress.best_metrics))
+        self.tracker.log_hparams(total, hparams, figures)
         return self._sum_up(time.perf_counter() - started, difference)
 
     def _fit(self) -> None:
         self.trainer.held_step = self.first_step - 1
         if not self.is_settled:
             self._settle(self.first_step - 1)
+        self.recorder.drop_old()  # a run killed right after a save left them
         with ProgressBar("train", self.plan.total_steps, shown=self.show_progress) as bar:
             self.trainer.fit(
                 [self.logger, self._log_penalties, bar.on_step, self._after_step],
@@ -157,9 +157,10 @@ class TrainingSession:
             self.recorder.settle(global_step)
         except StoppedError as error:
             self._stop(global_step, error.exit_code - 128, is_settled=False)
-        if self.allocator is not None and self.recorder.milestones.is_any(global_step):
-            ranks = {path: layer.rank for path, layer in self.layers.items()}
-            self.rank_recorder.draw(global_step, ranks)
+
+    def _draw_ranks(self, global_step: int) -> None:
+        if self.allocator is not None:
+            self.rank_recorder.draw(global_step, self.layers)
 
     def _on_request(self, global_step: int, asked: Requests) -> None:
         if asked.stop and global_step < self.plan.total_steps:  # else there is nothing left to do
@@ -213,6 +214,7 @@ class TrainingSession:
             self.run_dir,
             milestones=plan_milestones(self.plan),
             evaluate=None if self.prepared.validation is None else evaluator,
+            before_save=self._draw_ranks,
             save=self.checkpointer.save,
             best_metric=metric_key(self.recipe.eval.best_metric, self.prepared.with_null),
             keep_checkpoints=self.recipe.train.keep_checkpoints,

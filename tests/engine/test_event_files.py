@@ -55,6 +55,16 @@ def test_events_after_the_step_are_gone_and_those_before_stay_as_they_were(
     assert list(folder.iterdir()) == [path]
 
 
+def test_the_figures_of_a_runs_end_go_though_its_last_step_stays(folder: Path) -> None:
+    write_events(folder, 6)
+    with Tracker(folder.parent / "metrics.jsonl", folder) as tracker:
+        tracker.log_hparams(6, {"seed": 1}, {"result/f1": 80.0})
+    assert scalars(folder, "result/f1") == [6]
+    cut_events(folder, 6)
+    assert scalars(folder, "result/f1") == []
+    assert scalars(folder, "train/loss") == [1, 2, 3, 4, 5, 6]
+
+
 def test_what_is_written_after_a_cut_goes_on_where_it_was_cut(folder: Path) -> None:
     write_events(folder, 6)
     cut_events(folder, 4)

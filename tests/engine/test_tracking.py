@@ -201,11 +201,10 @@ def test_a_picture_goes_to_tensorboard_alone(tmp_path: Path) -> None:
     assert read_lines(tmp_path / "metrics.jsonl") == []
 
 
-def test_the_final_numbers_stand_at_the_latest_step_logged(tmp_path: Path) -> None:
+def test_the_final_numbers_stand_at_the_step_they_are_said_for(tmp_path: Path) -> None:
     with Tracker(tmp_path / "metrics.jsonl", tmp_path / "tensorboard") as tracker:
         tracker.start_hparams({"adapter.r": 4}, ["best/f1"])
-        tracker.log(40, {"eval/f1": 80.0})
-        tracker.log_hparams({"adapter.r": 4}, {"best/f1": 81.5})
+        tracker.log_hparams(40, {"adapter.r": 4}, {"best/f1": 81.5})
     assert read_events(tmp_path / "tensorboard", "best/f1") == [(40, 81.5)]
 
 
@@ -233,7 +232,7 @@ def test_a_tracker_of_another_process_writes_nothing(
         StepLogger(tracker, log_every=1, total_steps=1)(report(1))
         tracker.log_image(1, "Ranks/kept", np.zeros((1, 1, 3), dtype=np.uint8))
         tracker.start_hparams({"seed": 9}, ["best/f1"])
-        tracker.log_hparams({"seed": 9}, {"best/f1": 1.0})
+        tracker.log_hparams(1, {"seed": 9}, {"best/f1": 1.0})
         tracker.sync()
     assert list(tmp_path.iterdir()) == []
 
