@@ -79,6 +79,8 @@ def enable_checkpointing(model: nn.Module) -> None:
     enable = getattr(model, "activation_checkpointing_enable", None)
     enable = enable or model.gradient_checkpointing_enable
     enable({"use_reentrant": False})  # type: ignore[operator]  # a PreTrainedModel's
+    # Of generators; where both are asked for, transformers warns.
+    model.config.use_cache = False  # type: ignore[union-attr]  # a PreTrainedModel's
 
 
 def build_meta_model(config: PretrainedConfig, *, trust_remote_code: bool = False) -> nn.Module:
