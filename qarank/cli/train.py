@@ -61,7 +61,8 @@ def train(
     from qarank.config.load import load_recipe
 
     asked = load_recipe(recipe, overrides or [])
-    _check_options(recipe, asked, nproc=nproc, resume=resume, overwrite=overwrite)
+    _check_recipe(recipe, asked)
+    _check_options(nproc=nproc, max_restarts=max_restarts, resume=resume, overwrite=overwrite)
     from qarank.workflows.reach import check_reach
 
     check_reach(asked)
@@ -69,7 +70,7 @@ def train(
         from qarank.cli.prepare import show_plan
 
         show_plan(asked, as_json=as_json, with_estimate=True, nproc=nproc)
-    elif nproc is not None and nproc > 1:
+    elif nproc is not None and (nproc > 1 or max_restarts):
         from qarank.engine.launch import launch_processes
 
         command = _without_launch_options(sys.argv[1:])
@@ -117,18 +118,21 @@ def print_run(recipe: "Recipe", run: dict[str, Any]) -> None:
     print_facts(recipe.name, facts)
 
 
-def _check_options(
-    path: Path, recipe: "Recipe", *, nproc: int | None, resume: bool, overwrite: bool
-) -> None:
+def _check_recipe(path: Path, recipe: "Recipe") -> None:
     if recipe.sweep is not None:
         raise RecipeError(
             f"{path} is a sweep of several runs: run it with `qarank sweep`, or one run of the "
             "recipe itself with --set sweep=null --set name=NAME"
         )
+
+
+def _check_options(*, nproc: int | None, max_restarts: int, resume: bool, overwrite: bool) -> None:
     if resume and overwrite:
         raise LaunchError("--resume goes on with a run, --overwrite replaces it: give one of them")
     if nproc is not None and is_launched(os.environ):
         raise LaunchError("--nproc starts torchrun, which has started this process: leave it out")
+    if nproc is None and max_restarts:
+        raise LaunchError("--max-restarts goes with --nproc; torchrun has an option of that name")
 
 
 def _without_launch_options(arguments: list[str]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from qarank import __version__
+from qarank.errors import QarankError, RecipeError, RunError
 
 COMMANDS = ("prepare", "train", "eval", "predict", "sweep", "inspect-ranks", "merge")
 IN_A_NEW_PROCESS = """
@@ -149,3 +150,50 @@ def test_a_signal_before_training_ends_at_once_with_128_and_its_number(
     assert done.code == 128 + number
     assert done.err.splitlines()[-1] == f"qarank: stopped by {name}"
     assert not (recipe.parent / "runs").exists()
+
+
+@pytest.fixture
+def ends_with(run_cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """What a process of some rank, of two a machine, says of an error that ends it."""
+
+    def end(error: QarankError, rank: int) -> str:
+        def fail() -> None:
+            raise error
+
+        monkeypatch.setattr("qarank.cli.app.app", fail)
+        monkeypatch.setenv("RANK", str(rank))
+        monkeypatch.setenv("LOCAL_RANK", str(rank % 2))
+        done = run_cli("train")
+        assert done.code == error.exit_code
+        return str(done.err)
+
+    return end
+
+
+def marked(error: QarankError, **marks: Any) -> QarankError:
+    for name, value in marks.items():
+        setattr(error, name, value)
+    return error
+
+
+def test_how_to_go_on_is_said_after_what_happened(ends_with: Callable[..., str]) -> None:
+    assert ends_with(RunError("the disk is full"), 0) == "qarank: the disk is full\n"
+    hinted = marked(RunError("the disk is full"), hint="go on with --resume")
+    assert ends_with(hinted, 0) == "qarank: the disk is full; go on with --resume\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "ranks"),
+    [
+        (RunError("of all"), {0}),
+        (marked(RunError("of all, found by another"), is_told=True), {0}),
+        (marked(RunError("of one alone"), is_own=True), {0, 1, 2, 3}),
+        (RecipeError("of a machine"), {0, 2}),
+        (marked(RecipeError("told by another"), is_told=True), {0}),
+    ],
+    ids=str,
+)
+def test_of_several_processes_one_speaks_unless_it_befell_another_alone(
+    error: QarankError, ranks: set[int], ends_with: Callable[..., str]
+) -> None:
+    assert {rank for rank in range(4) if ends_with(error, rank)} == ranks
