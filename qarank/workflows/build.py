@@ -20,8 +20,8 @@ from qarank.workflows.model import enable_checkpointing, load_base_model
 from qarank.workflows.objective import sum_span_losses
 from qarank.workflows.preflight import Plan
 from qarank.workflows.prepare import Prepared
+from qarank.workflows.reading import Reader
 from qarank.workflows.recorder import Milestones
-from qarank.workflows.scoring import Reader
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from qarank.workflows.model import (
     quiet_transformers,
 )
 from qarank.workflows.model_source import ModelSource, find_model
-from qarank.workflows.scoring import Reader
+from qarank.workflows.reading import Reader
 
 
 @dataclass(frozen=True)

@@ -3,26 +3,24 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from qarank.config.schema import EvalConfig
 from qarank.engine.balance import deal
 from qarank.engine.distributed import ALONE, Processes
-from qarank.engine.predict import run_inference
-from qarank.squad.batches import collate, collate_span_mask, evaluation_batches
+from qarank.squad.batches import evaluation_batches
 from qarank.squad.examples import Example
 from qarank.squad.feature_table import FeatureTable
 from qarank.squad.metric import score_v1, score_v2
 from qarank.squad.postprocess import Decoded, decode_predictions
 from qarank.squad.spans import TopSpans, top_spans
-
-SPAN_INPUTS = ("is_context", "cls_position")  # ours; the model never sees them
+from qarank.workflows.reading import Reader, count_left_padding, read_batches
 
 
 @dataclass(frozen=True)
@@ -40,25 +38,6 @@ class Evaluation:
     decoded: Decoded
     num_features: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class Reader:
-    """A model that answers, with all it takes to feed it.
-
-    Attributes:
-        model: on `device`.
-        device: where it is.
-        pad_token_id: the tokenizer's.
-        padding_side: the tokenizer's, "right" or "left".
-        autocast: makes the context of a forward pass.
-    """
-
-    model: nn.Module
-    device: torch.device
-    pad_token_id: int
-    padding_side: str
-    autocast: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 def read_answers(
@@ -187,8 +166,9 @@ def find_spans(
     batches = evaluation_batches(table.lengths, batch_size=settings.batch_size)
     world = processes.world
     own = deal(batches, world.world_size, world.global_rank)
+    keep = partial(_keep_spans, settings=settings, padding_side=reader.padding_side)
     shares = processes.gather_outcomes(
-        lambda: (_rows_of(own), _read_batches(reader, table, own, settings, on_batch))
+        lambda: (_rows_of(own), read_batches(reader, table, own, keep=keep, on_batch=on_batch))
     )
     rows = np.concatenate([rows for rows, _ in shares])
     return _in_table_order([part for _, parts in shares for part in parts], rows)
@@ -198,52 +178,24 @@ def _rows_of(batches: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.zeros(0, dtype=np.int64), *batches])
 
 
-def _read_batches(
-    reader: Reader,
-    table: FeatureTable,
-    batches: Sequence[np.ndarray],
+def _keep_spans(
+    start_logits: Tensor,
+    end_logits: Tensor,
+    batch: Mapping[str, Tensor],
+    *,
     settings: EvalConfig,
-    on_batch: Callable[[int], None],
-) -> list[TopSpans]:
-    """The best spans of each batch, positions within the feature."""
-
-    def load(rows: np.ndarray) -> dict[str, Tensor]:
-        side = reader.padding_side
-        batch = collate(
-            table, rows, pad_token_id=reader.pad_token_id, padding_side=side, labels=False
-        )
-        spans = collate_span_mask(table, rows, padding_side=side)
-        return batch | dict(zip(SPAN_INPUTS, spans, strict=True))
-
-    def reduce(model: nn.Module, batch: Mapping[str, Tensor]) -> TopSpans:
-        inputs = {name: t for name, t in batch.items() if name not in SPAN_INPUTS}
-        output = model(**inputs)
-        found = top_spans(
-            output.start_logits,
-            output.end_logits,
-            batch["is_context"],
-            batch["cls_position"],
-            k=settings.n_best_size,
-            max_answer_length=settings.max_answer_length,
-        )
-        return _without_padding(found, batch["attention_mask"], reader.padding_side)
-
-    return run_inference(
-        reader.model,
-        batches,
-        load=load,
-        reduce=reduce,
-        device=reader.device,
-        autocast=reader.autocast,
-        on_batch=on_batch,
+    padding_side: str,
+) -> TopSpans:
+    """The best spans of a batch, on the CPU, positions counted from a feature's first token."""
+    spans = top_spans(
+        start_logits,
+        end_logits,
+        batch["is_context"],
+        batch["cls_position"],
+        k=settings.n_best_size,
+        max_answer_length=settings.max_answer_length,
     )
-
-
-def _without_padding(spans: TopSpans, attention_mask: Tensor, padding_side: str) -> TopSpans:
-    """On the CPU, with positions counted from a feature's first token."""
-    shift = torch.zeros_like(spans.start[:, :1])
-    if padding_side == "left":
-        shift = (attention_mask == 0).sum(dim=1, keepdim=True)  # (batch, 1)
+    shift = count_left_padding(batch["attention_mask"], padding_side).unsqueeze(1)
     legal = spans.score.isfinite()
     return TopSpans(
         start=((spans.start - shift) * legal).cpu(),

@@ -14,8 +14,8 @@ from qarank.squad.batches import collate
 from qarank.workflows.logits import compute_logits, largest_difference
 from qarank.workflows.preflight import Plan
 from qarank.workflows.prepare import Prepared
+from qarank.workflows.reading import Reader
 from qarank.workflows.saved_model import load_checkpoint_model
-from qarank.workflows.scoring import Reader
 
 # Largest logit difference allowed, as a share of the largest logit. Export multiplies E into A and
 # moves the scale to alpha: exact but for rounding, which half precision makes coarse.

@@ -15,7 +15,7 @@ from qarank.squad.examples import Example
 from qarank.squad.sources import load_examples
 from qarank.workflows import predict as module
 from qarank.workflows.predict import Prediction, choose_settings, predict_answers
-from qarank.workflows.scoring import Reader
+from qarank.workflows.reading import Reader
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = ["where", "?", "rain", "fell", "on", "[", "]", "rome", "oslo", "."]

@@ -20,7 +20,8 @@ from qarank.workflows.adapt import adapt_model
 from qarank.workflows.logits import compute_logits
 from qarank.workflows.model import load_base_model, load_config
 from qarank.workflows.model_source import find_model
-from qarank.workflows.scoring import Reader, evaluate_reader, find_spans, score_answers
+from qarank.workflows.reading import Reader
+from qarank.workflows.scoring import evaluate_reader, find_spans, score_answers
 
 SETTINGS = EvalConfig(batch_size=4, n_best_size=5, max_answer_length=6)
 EXAMPLES = almanac("validation")[:10]
