@@ -102,6 +102,8 @@ def estimate_run(
     found = trainer.processes.gather_outcomes(
         lambda: measure_costs(trainer, prepared, world_size=world_size)
     )
+    # The main process alone: it writes in the folder while another would count what is there.
+    need = trainer.processes.on_main(lambda: find_disk_need(prepared))
     plan = prepared.plan
     step_s = max(costs.step_s for costs in found)
     train_s = step_s * (plan.total_steps - first_step + 1)
@@ -114,7 +116,7 @@ def estimate_run(
         evaluation_s=evaluation_s,
         total_s=train_s + evaluation_s,
         peak_bytes=max(costs.peak_bytes for costs in found),
-        **asdict(find_disk_need(prepared)),
+        **asdict(need),
     )
 
 
