@@ -90,6 +90,12 @@ def require_same_run(start: Start, saved: SavedState, prepared: Prepared, settin
             f"{start.checkpoint} was made with other data or another model: {name} was "
             f"{before.get(name)!r}, now it is {plan[name]!r}; --overwrite starts anew"
         )
+    if setting.processes.is_main:
+        _warn_of_inequality(start, saved, setting)
+
+
+def _warn_of_inequality(start: Start, saved: SavedState, setting: Setting) -> None:
+    """Say what keeps the run from being bit-equal to one never stopped."""
     then, now = saved.facts["world_size"], setting.processes.world.world_size
     if then != now:
         LOG.warning(
