@@ -27,7 +27,11 @@ from qarank.engine.distributed import Processes
 from qarank.engine.environment import read_world
 from qarank.engine.joining import join_processes
 
-IMPORTED = ["tests.distributed.processes", "qarank.workflows.train"]
+IMPORTED = [
+    "tests.distributed.processes",
+    "qarank.workflows.train",
+    "transformers.models.bert.modeling_bert",  # two seconds
+]
 TIMEOUT_S = 120.0
 POLL_S = 0.02
 SERVER = multiprocessing.get_context("forkserver")
