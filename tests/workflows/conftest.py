@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qarank.config.schema import Recipe
+from qarank.squad.step_data import TrainBatches
 from qarank.workflows.prepare import Prepared, prepare_run
+from qarank.workflows.session import TrainingSession
 from qarank.workflows.train import TrainOptions, run_path, train_recipe
 
 PRUNED = {  # 8 triplets for 12 matrices: some end at rank 0
@@ -65,6 +68,24 @@ def train_tiny(tiny_recipe: Callable[..., Recipe]) -> Callable[..., FinishedRun]
 def prepare_tiny(tiny_recipe: Callable[..., Recipe]) -> Callable[..., Prepared]:
     """All a tiny run needs but the weights; keyword arguments replace whole sections."""
     return lambda **sections: prepare_run(tiny_recipe(**sections))
+
+
+@pytest.fixture
+def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], Any]], None]:
+    """Does something once, as the training loop reaches a step."""
+
+    def arrange(step: int, act: Callable[[], Any]) -> None:
+        rows_at, todo = TrainBatches.rows_at, [act]
+
+        def note(self: TrainBatches, global_step: int) -> np.ndarray:
+            if global_step == step and todo:
+                todo.pop()()
+            return rows_at(self, global_step)
+
+        monkeypatch.setattr(TrainingSession, "estimate", lambda _: {})  # it looks at all steps
+        monkeypatch.setattr(TrainBatches, "rows_at", note)
+
+    return arrange
 
 
 @pytest.fixture

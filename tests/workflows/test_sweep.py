@@ -1,5 +1,7 @@
 import csv
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from qarank.artifacts.run_dir import RunDir
 from qarank.config.load import parse_recipe
 from qarank.config.schema import Recipe
 from qarank.config.sweep_points import SweepPoint, expand_points
-from qarank.errors import RunDirError, ScheduleError
+from qarank.errors import RunDirError, ScheduleError, StoppedError
 from qarank.workflows.sweep import COLUMNS, run_sweep
 from qarank.workflows.train import run_path
 
@@ -101,6 +103,22 @@ def test_an_unfinished_point_goes_on_after_its_newest_checkpoint(
     assert run_dir.is_finished
     assert run_dir.read_run()["resumed"][0]["from"] == "step_000012"
     assert summary["points"][0]["metrics"] == first["points"][0]["metrics"]
+
+
+def test_a_sweep_that_was_stopped_goes_on_by_the_same_command(
+    sweep: Any, at_step: Callable[[int, Callable[[], Any]], None], tmp_path: Path
+) -> None:
+    sweep(LORA)
+    at_step(5, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(StoppedError) as caught:
+        sweep()
+    assert caught.value.hint == "go on with the same command"
+    summary, finished = sweep()
+    assert finished == [True, False]
+    assert [row["point"] for row in summary["points"]] == ["lora", "adalora"]
+    stopped = RunDir(tmp_path / "runs/tiny/adalora").read_run()
+    assert [entry["from"] for entry in stopped["resumed"]] == ["step_000005"]
+    assert "resumed" not in RunDir(tmp_path / "runs/tiny/lora").read_run()
 
 
 def test_a_folder_of_somebody_else_is_refused(sweep: Any, tmp_path: Path) -> None:

@@ -7,13 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from qarank.artifacts.run_dir import RunDir
 from qarank.config.schema import Recipe
 from qarank.errors import NonFiniteError, RunDirError, RunError, StoppedError
-from qarank.squad.step_data import TrainBatches
 from qarank.workflows.evaluator import Evaluator
 from qarank.workflows.session import TrainingSession
 from qarank.workflows.train import TrainOptions, run_path, train_recipe
@@ -36,24 +34,6 @@ Do = Callable[[], Any]
 def recipe(tiny_recipe: Callable[..., Recipe]) -> Recipe:
     """Three rounds, evaluations after 6 and 12 steps, checkpoints every 4; the base's dropout."""
     return tiny_recipe(train=TRAIN, eval={"every": 6}, adapter={"type": "svd", "r": 4, "alpha": 64})
-
-
-@pytest.fixture
-def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Do], None]:
-    """Does something once, as the loop reaches a step."""
-
-    def arrange(step: int, act: Do) -> None:
-        rows_at, todo = TrainBatches.rows_at, [act]
-
-        def note(self: TrainBatches, global_step: int) -> np.ndarray:
-            if global_step == step and todo:
-                todo.pop()()
-            return rows_at(self, global_step)
-
-        monkeypatch.setattr(TrainingSession, "estimate", lambda _: {})  # it looks at all steps
-        monkeypatch.setattr(TrainBatches, "rows_at", note)
-
-    return arrange
 
 
 def fail(error: Exception) -> Do:
