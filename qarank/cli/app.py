@@ -16,8 +16,10 @@ from qarank.cli.predict import predict
 from qarank.cli.prepare import prepare
 from qarank.cli.sweep import sweep
 from qarank.cli.train import train
-from qarank.errors import QarankError
+from qarank.engine.environment import is_launched, read_world
+from qarank.errors import LaunchError, QarankError
 
+FOR_SEVERAL = ("train", "prepare")  # of which prepare leaves all to the main process
 app = typer.Typer(
     name="qarank",
     no_args_is_help=True,
@@ -47,12 +49,29 @@ VersionOption = Annotated[
 
 @app.callback()
 def describe(
+    context: typer.Context,
     version: VersionOption = False,
 ) -> None:
     """Fine-tune question-answering models with low-rank adapters: LoRA and AdaLoRA on SQuAD.
 
     A first run, minutes on a CPU: qarank sweep recipes/quickstart.yaml
     """
+    if context.invoked_subcommand not in FOR_SEVERAL:
+        require_alone(str(context.invoked_subcommand))
+
+
+def require_alone(command: str) -> None:
+    """Refuse a command that several processes would each do in full, into the same files.
+
+    Raises:
+        LaunchError: a launcher has started more than this process.
+    """
+    world_size = read_world(os.environ).world_size if is_launched(os.environ) else 1
+    if world_size > 1:
+        raise LaunchError(
+            f"qarank {command} runs in one process, and {world_size} were started: leave torchrun "
+            "or accelerate launch out; qarank train runs in several"
+        )
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from qarank.config.schema import Recipe
 from tests.distributed.runs import BASE
@@ -32,3 +33,11 @@ def telling_recipe(
         return tiny_recipe(**sections)
 
     return build
+
+
+@pytest.fixture
+def recipe_path(telling_recipe: Callable[..., Recipe], tmp_path: Path) -> Path:
+    """That recipe as a file."""
+    path = tmp_path / "telling.yaml"
+    path.write_text(yaml.safe_dump(telling_recipe().model_dump(exclude_unset=True)))
+    return path

@@ -5,20 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from qarank.config.schema import Recipe
 from qarank.errors import LostProcessError
 from qarank.workflows.train import run_path
 from tests.distributed.processes import Ended, run
 from tests.distributed.runs import Poison, SignalAt, command_here, read_run, train_on
-
-
-@pytest.fixture
-def recipe_path(telling_recipe: Callable[..., Recipe], tmp_path: Path) -> Path:
-    path = tmp_path / "telling.yaml"
-    path.write_text(yaml.safe_dump(telling_recipe().model_dump(exclude_unset=True)))
-    return path
 
 
 def told_lines(ended: list[Ended]) -> list[str]:
