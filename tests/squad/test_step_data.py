@@ -93,3 +93,18 @@ def test_fewer_features_than_a_batch_are_one_step_an_epoch(table: FeatureTable) 
     )
     assert data.steps_per_epoch == 1
     assert sorted(data.rows_at(5).tolist()) == list(range(len(table)))
+
+
+def test_a_features_cost_is_its_tokens_and_its_name_its_examples_id(table: FeatureTable) -> None:
+    data = batches_of(table)
+    rows = data.rows_at(1)
+    loaded = data.load(rows)
+    assert data.lengths(rows).tolist() == loaded["attention_mask"].sum(dim=1).tolist()
+    assert data.names(rows) == [f"q{number}" for number in table.example_index[rows]]
+    all_names = data.names(np.arange(len(table)))
+    assert len(all_names) > len(set(all_names)) == 30, "windows of one example share its name"
+
+
+def test_no_rows_cost_nothing_and_have_no_names(table: FeatureTable) -> None:
+    data, none = batches_of(table), np.zeros(0, dtype=np.int64)
+    assert data.lengths(none).tolist() == data.names(none) == []

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from qarank.errors import ModelError
 from qarank.workflows.model import (
     HEAD,
     build_meta_model,
+    enable_checkpointing,
     load_base_model,
     load_config,
     load_tokenizer,
@@ -162,3 +164,21 @@ def test_transformers_talks_again_after_a_quiet_spell() -> None:
         raise RuntimeError("inside")
     assert transformers_logging.get_verbosity() == before
     assert transformers_logging.is_progress_bar_enabled() == with_bars
+
+
+def test_checkpointing_is_switched_on_without_a_generators_cache(tiny_model_dir: Path) -> None:
+    source = from_folder(tiny_model_dir)
+    model = load_base_model(source, load_config(source, named("tiny")), seed=0)
+    enable_checkpointing(model)
+    flags = [getattr(module, "gradient_checkpointing", False) for module in model.modules()]
+    assert any(flags)
+    assert model.config.use_cache is False  # type: ignore[union-attr]
+
+
+def test_checkpointing_is_switched_on_by_its_older_name_too() -> None:
+    asked: list[object] = []
+    older: Any = SimpleNamespace(
+        gradient_checkpointing_enable=asked.append, config=SimpleNamespace(use_cache=True)
+    )
+    enable_checkpointing(older)
+    assert asked == [{"use_reentrant": False}]
