@@ -20,7 +20,9 @@ RunOption = Annotated[
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option(help="SQuAD JSON, plain or .gz; default: the recipe's.", show_default=False),
+    typer.Option(
+        help="SQuAD's JSON, records, CSV or Parquet; default: the recipe's.", show_default=False
+    ),
 ]
 PredictionsOption = Annotated[
     Path | None,

@@ -39,8 +39,8 @@ InputOption = Annotated[
     typer.Option(
         "--input",
         metavar="FILE",
-        help="Questions with contexts: .json (also SQuAD's), .jsonl, .csv, each also .gz; - is"
-        " JSON lines on stdin.",
+        help="Questions with contexts: JSON (also SQuAD's), JSON lines, CSV or Parquet, also gzip;"
+        " - is standard input.",
         show_default=False,
     ),
 ]

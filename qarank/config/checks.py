@@ -4,9 +4,10 @@ A rule on one key alone is its type in schema.py. Lines name keys by their dotte
 pydantic's own location of a rule between two keys is only their section.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-FILE_ENDINGS = (".json", ".json.gz")
+from qarank.squad.source_names import ENDINGS, is_file_name
+
 METRIC_TOKENS: dict[str, tuple[tuple[str, ...], ...]] = {
     "svd": (
         ("iptAB", "magAB"),
@@ -48,16 +49,17 @@ def check_none_idle(section: str, idle: Iterable[str], given: set[str], because:
 
 def is_files(source: str | Sequence[str]) -> bool:
     """Whether a data source is a file or a list of files, not a hub name or a sample."""
-    return not isinstance(source, str) or source.endswith(FILE_ENDINGS)
+    return not isinstance(source, str) or is_file_name(source)
 
 
 def check_files(key: str, value: str | Sequence[str]) -> None:
-    """Every path ends in .json or .json.gz."""
+    """Every path is a file's."""
     for path in [value] if isinstance(value, str) else value:
-        if not path.endswith(FILE_ENDINGS):
+        if not is_file_name(path):
             raise ValueError(
-                f"{key} names {path!r}; a data file ends in .json or .json.gz"
-                " (and the name of a split needs a hub name in data.source)"
+                f"{key} names {path!r}; a data file has one of the endings {' '.join(ENDINGS)},"
+                f" also with .gz, or is written as a path, ./{path} (and the name of a split needs"
+                " a hub name in data.source)"
             )
 
 
@@ -90,6 +92,26 @@ def check_data(
             raise ValueError("data.source and data.train both name training files; keep one")
     for key, value in named.items():
         check_files(key, value)
+
+
+def check_named_columns(source: str | Sequence[str] | None) -> None:
+    """The sample's columns have one name each."""
+    if isinstance(source, str) and source.startswith("sample:"):
+        raise ValueError(f"data.columns has no effect with data.source {source}; leave it out")
+
+
+def check_columns(mapping: Mapping[str, str]) -> None:
+    """Each of their columns once, and one way to give the answers."""
+    for theirs in mapping.values():
+        ours = [f"data.columns.{key}" for key, name in mapping.items() if name == theirs]
+        if len(ours) > 1:
+            raise ValueError(f"{' and '.join(ours)} both name {theirs}; a column is one thing")
+    apart = [key for key in ("answer_text", "answer_start") if key in mapping]
+    if apart and "answers" in mapping:
+        raise ValueError(
+            f"data.columns.answers and data.columns.{apart[0]} both name the answers; give answers"
+            " where one column holds texts and starts, else answer_text and answer_start"
+        )
 
 
 def check_metric(metric: str, adapter_type: str) -> None:

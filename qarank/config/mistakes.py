@@ -71,8 +71,10 @@ def _read_all(error: ValidationError, asked: Mapping[str, Any], schema: Node) ->
 def _key_path(detail: ErrorDetails, schema: Node) -> tuple[str, ...]:
     """The key's path: pydantic's location, less its tags of union members and list indices."""
     parts = tuple(str(part) for part in detail["loc"])
-    is_section = "properties" in _find(parts[:1], schema)
-    return parts[: 2 if is_section else 1]
+    depth = 1
+    while "properties" in _find(parts[:depth], schema) and depth < len(parts):
+        depth += 1
+    return parts[:depth]
 
 
 def _find(path: Sequence[str], schema: Node) -> Node:
@@ -111,10 +113,14 @@ def _suggest(path: Sequence[str], schema: Node) -> str:
 
 
 def _all_keys(schema: Node) -> Iterator[tuple[str, str]]:
-    for name in schema["properties"]:
-        yield name, name
-        for key in _find([name], schema).get("properties", {}):
-            yield f"{name}.{key}", key
+    yield from _keys_under((), schema)
+
+
+def _keys_under(section: tuple[str, ...], schema: Node) -> Iterator[tuple[str, str]]:
+    for key in _find(section, schema).get("properties", {}):
+        path = (*section, key)
+        yield ".".join(path), key
+        yield from _keys_under(path, schema)
 
 
 def _refuse_value(key: str, value: Any, node: Node) -> str:
@@ -161,7 +167,9 @@ def show_value(value: Any) -> str:
 
 def describe_allowed(node: Node) -> str:
     """What a key takes, in words, from its JSON Schema node."""
-    members = node.get("anyOf", [node])
+    members = [
+        {"type": "object"} if "$ref" in member else member for member in node.get("anyOf", [node])
+    ]
     kinds = {member.get("type") for member in members}
     phrases = []
     for member in members:

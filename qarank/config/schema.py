@@ -1,7 +1,7 @@
 """A recipe: every key, its type, its default and its unit. Defaults stand nowhere else.
 
 Keys that would do nothing are refused rather than ignored; the rules between keys are in checks.py,
-the sections adapter and allocator in rank_schema.py.
+the sections adapter and allocator in rank_schema.py, data in data_schema.py.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from qarank.config import checks
+from qarank.config.data_schema import DataConfig
 from qarank.config.fields import (
     DropRate,
     Section,
@@ -23,12 +24,9 @@ from qarank.config.fields import (
     StepCount,
     StepPeriod,
     Text,
-    Texts,
     Values,
 )
 from qarank.config.rank_schema import AdapterConfig, AllocatorConfig
-
-Location = tuple[str | list[str], str]  # a source, and the split of it
 
 
 def resolve_steps(value: int | float, total_steps: int, *, at_least: int = 0) -> int:
@@ -55,54 +53,6 @@ class ModelConfig(Section):
     attn_implementation: Text | None = Field(
         None, description="transformers' attention: eager, sdpa, ...; null: its own choice."
     )
-
-
-class DataConfig(Section):
-    """Questions, passages, and how they become features."""
-
-    source: Text | Texts | None = Field(
-        None, description="Hub name, sample:NAME, or training file(s) .json or .json.gz."
-    )
-    train: Text | Texts | None = Field(
-        None, description="Split of source (default train); without source: training file(s)."
-    )
-    validation: Text | Texts | None = Field(
-        None, description="Split of source (default validation); otherwise evaluation file(s)."
-    )
-    max_train_examples: PositiveInt | None = Field(None, description="Examples; null: all.")
-    max_eval_examples: PositiveInt | None = Field(None, description="Examples; null: all.")
-    version_2_with_negative: Literal["auto"] | bool = Field(
-        "auto", description="Questions may have no answer; auto: as the data says."
-    )
-    max_seq_length: PositiveInt = Field(384, description="Tokens of a feature, at most.")
-    doc_stride: PositiveInt = Field(128, description="Tokens two windows share.")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        checks.check_data(self.source, self.train, self.validation)
-        if self.doc_stride >= self.max_seq_length:
-            raise ValueError(
-                f"data.doc_stride is {self.doc_stride};"
-                f" it must be below data.max_seq_length, {self.max_seq_length}"
-            )
-        return self
-
-    @property
-    def train_location(self) -> Location:
-        """(source, split) of the training data, as load_examples takes them."""
-        if self.source is None:
-            assert self.train is not None  # check_data
-            return self.train, "train"
-        if checks.is_files(self.source) or not isinstance(self.train, str):
-            return self.source, "train"
-        return self.source, self.train
-
-    @property
-    def validation_location(self) -> Location | None:
-        """(source, split) of the evaluation data; None where nothing names it."""
-        if self.source is None or checks.is_files(self.source):
-            return None if self.validation is None else (self.validation, "validation")
-        return self.source, self.validation if isinstance(self.validation, str) else "validation"
 
 
 class TrainConfig(Section):

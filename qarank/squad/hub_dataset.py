@@ -9,43 +9,41 @@ import datasets.packaged_modules
 
 from qarank.errors import DataError, HubError
 from qarank.hub import is_hub_reachable
-from qarank.squad.examples import Example
-from qarank.squad.questions import read_field, read_question, read_text
+from qarank.squad.columns import Columns, check_header
+from qarank.squad.rows import Row
 
-COLUMNS = ("id", "context", "question", "answers")
 ROWS_PER_READ = 1000
 # To datasets these names mean "whatever such files lie here", not a data set.
 FILE_READERS = frozenset(getattr(datasets.packaged_modules, "_PACKAGED_DATASETS_MODULES", ()))
 
 
-def read_hub_dataset(name: str, split: str) -> list[tuple[str, Example]]:
-    """All questions of a split in its order, each with its place.
+def read_hub_rows(name: str, split: str, columns: Columns) -> Iterator[Row]:
+    """All rows of a split in its order, a batch at a time.
 
     Args:
         name: as datasets.load_dataset takes it: squad, squad_v2, owner/name.
         split: of the data set: train, validation.
+        columns: which column is which.
 
     Raises:
         HubError: the hub cannot be reached and the cache does not hold it, or the hub refuses it.
-        DataError: its columns are not SQuAD's, or one of its rows is wrong.
+        DataError: its columns are not those needed.
     """
     if name in FILE_READERS:
         raise DataError(f"{name} is a kind of file and no data set; name the file itself")
     table = _load(name, split)
-    missing = [column for column in COLUMNS if column not in table.column_names]
-    if missing:
-        raise DataError(
-            f"{name} is not SQuAD: it has no column {', '.join(missing)};"
-            f" it has {', '.join(table.column_names)}"
-        )
-    rows = [row for batch in table.iter(ROWS_PER_READ) for row in _rows_of(batch)]
-    if not rows:
-        raise DataError(f"{name} holds no questions in its split {split}")
-    return [_read_row(row, f"{name}: {split}[{number}]") for number, row in enumerate(rows)]
+    check_header(table.column_names, columns, name, labelled=True)
+    number = 0
+    for batch in table.iter(ROWS_PER_READ):
+        names = list(batch)
+        for values in zip(*batch.values(), strict=True):
+            record = dict(zip(names, values, strict=True))
+            yield Row(f"{name}: {split}[{number}]", record, "flat")
+            number += 1
 
 
 def require_hub_dataset(name: str, split: str) -> None:
-    """Raise what read_hub_dataset would where the data set is out of reach; reads no row."""
+    """Raise what read_hub_rows would where the data set is out of reach; reads no row."""
     if not is_hub_reachable():
         _load_cached(name, split)
 
@@ -86,25 +84,3 @@ def _kept_offline() -> Iterator[None]:
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
-def _rows_of(batch: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
-    names = list(batch)
-    for values in zip(*batch.values(), strict=True):
-        yield dict(zip(names, values, strict=True))
-
-
-def _read_row(row: dict[str, Any], where: str) -> tuple[str, Example]:
-    context = read_text(row, "context", where)
-    if not context.strip():
-        raise DataError(f"{where}.context is empty; every question needs a passage")
-    title = row.get("title") or ""
-    columns = row["answers"]  # {"text": [...], "answer_start": [...]}
-    texts = read_field(columns, "text", list, f"{where}.answers")
-    starts = read_field(columns, "answer_start", list, f"{where}.answers")
-    if len(texts) != len(starts):
-        raise DataError(f"{where}.answers has {len(texts)} texts and {len(starts)} starts")
-    pairs = zip(texts, starts, strict=True)
-    answers = [{"text": text, "answer_start": start} for text, start in pairs]
-    question = {"id": row["id"], "question": row["question"], "answers": answers}
-    return where, read_question(question, title=title, context=context, where=where)

@@ -1,25 +1,23 @@
-"""Questions to answer, with no gold answers: files of four shapes, standard input, or two texts.
+"""Questions to answer, with no gold answers: a file of any known kind, standard input, two texts.
 
-JSON: SQuAD's nested form (its answers, if any, are not read) or a list of objects; JSON lines; CSV.
+Gold answers that a file has are not read.
 """
 
-import csv
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from qarank.errors import DataError
+from qarank.squad.columns import NEEDED, USUAL
 from qarank.squad.examples import Example
-from qarank.squad.questions import describe, read_field, read_text
-from qarank.squad.text_file import decode_text, parse_json, read_bytes
+from qarank.squad.record_fields import read_text
+from qarank.squad.record_file import read_rows, walk_stream
+from qarank.squad.source_names import expand_path
+from qarank.squad.text_file import decode_text, read_bytes
 
 STDIN = "-"
-NEEDED = ("question", "context")
 ACCEPTED_ROW = "question, context and, if you like, id"
-ACCEPTED_JSON = f"a list of objects with {ACCEPTED_ROW}, or SQuAD's own nested form"
-LARGEST_CELL = 2**31 - 1  # characters; csv's own limit is shorter than a book
 
 Row = tuple[str, object]  # where it stands, and what should be an object with the keys NEEDED
 
@@ -28,8 +26,8 @@ def read_questions(source: str) -> list[Example]:
     """Every question of a source, checked; those without an id are numbered from 0.
 
     Args:
-        source: a file ending .json, .jsonl or .csv, with .gz or without; "-" reads JSON lines
-            from standard input.
+        source: a file of questions, JSON (a list of objects or SQuAD's nested form), JSON lines,
+            CSV, TSV or Parquet, plain or gzip; "-" reads the same from standard input.
 
     Returns:
         Examples without gold answers in the order of the source, at least one, ids unique.
@@ -38,18 +36,13 @@ def read_questions(source: str) -> list[Example]:
         DataError: the source or a row is wrong; the line says which, and what is allowed.
     """
     if source == STDIN:
-        return collect_questions(_walk_json_lines(sys.stdin.buffer.read(), "stdin"), "stdin")
-    path = Path(source).expanduser()
-    walk = WALKERS.get(_ending(path))
-    if walk is None:
-        raise DataError(
-            f"{source} does not end in .json, .jsonl or .csv (each also .gz); those can be read,"
-            " and - is JSON lines from standard input"
-        )
-    content = read_bytes(path)
-    if not content.strip():
-        raise DataError(f"{path} is empty; every question needs {ACCEPTED_ROW}")
-    return collect_questions(walk(content, str(path)), str(path))
+        # All of it: a pipe may be closed once it is read.
+        stream = io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()))
+        rows, name = walk_stream(stream, USUAL, "stdin", labelled=False), "stdin"
+    else:
+        path = expand_path(source)
+        rows, name = read_rows(path, USUAL, labelled=False), str(path)
+    return collect_questions(((row.where, row.values) for row in rows), name)
 
 
 def collect_questions(rows: Iterable[Row], name: str) -> list[Example]:
@@ -109,94 +102,10 @@ def _read_filled(row: object, key: str, where: str) -> str:
 
 
 def _read_id(row: object, number: int, where: str) -> str:
-    assert isinstance(row, Mapping)  # its texts have been read
+    assert isinstance(row, dict)  # its texts have been read
     given = row.get("id")
     if given is None or given == "":
         return str(number)
     if isinstance(given, int) and not isinstance(given, bool):
         return str(given)
     return read_text(row, "id", where)
-
-
-def _ending(path: Path) -> str:
-    return Path(path.name.removesuffix(".gz")).suffix
-
-
-def _walk_json(content: bytes, name: str) -> Iterator[Row]:
-    document = parse_json(content, name)
-    if isinstance(document, Mapping) and "data" in document:
-        yield from _walk_squad(document, name)
-    elif isinstance(document, list):
-        yield from ((f"{name}: [{number}]", row) for number, row in enumerate(document))
-    else:
-        raise DataError(f"{name} is {describe(document)}; it must be {ACCEPTED_JSON}")
-
-
-def _walk_squad(document: Mapping[str, Any], name: str) -> Iterator[Row]:
-    for article_number, article in enumerate(read_field(document, "data", list, name)):
-        at = f"{name}: data[{article_number}]"
-        for number, paragraph in enumerate(read_field(article, "paragraphs", list, at)):
-            place = f"{at}.paragraphs[{number}]"
-            context = read_text(paragraph, "context", place)
-            for row_number, row in enumerate(read_field(paragraph, "qas", list, place)):
-                where = f"{place}.qas[{row_number}]"
-                yield where, {**row, "context": context} if isinstance(row, Mapping) else row
-
-
-def _walk_json_lines(content: bytes, name: str) -> Iterator[Row]:
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if line.strip():
-            where = f"{name}: line {number}"
-            yield where, parse_json(line, where)
-
-
-def _walk_csv(content: bytes, name: str) -> Iterator[Row]:
-    """Rows under a header; columns besides NEEDED and id are not looked at."""
-    text = io.StringIO(decode_text(content, name), newline="")
-    header: list[str] = []
-    for line, cells in _read_cells(text, name):
-        if not header:
-            header = cells
-            _check_header(header, name)
-            continue
-        where = f"{name}: line {line}"
-        if len(cells) != len(header):
-            raise DataError(f"{where} has {len(cells)} cells; the header has {len(header)}")
-        yield where, dict(zip(header, cells, strict=True))
-
-
-def _read_cells(text: io.StringIO, name: str) -> list[tuple[int, list[str]]]:
-    """Rows that are not blank, with the line each begins at."""
-    former_limit = csv.field_size_limit(LARGEST_CELL)  # one for the whole process
-    reader = csv.reader(text, strict=True)
-    rows = []
-    line = 1
-    try:
-        for cells in reader:
-            if cells:
-                rows.append((line, cells))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"{name}: line {line} is not CSV ({error})") from error
-    finally:
-        csv.field_size_limit(former_limit)
-    return rows
-
-
-def _check_header(header: list[str], name: str) -> None:
-    shown = ",".join(header)
-    for key in (*NEEDED, "id"):
-        if header.count(key) > 1:
-            raise DataError(f"{name} has {header.count(key)} columns {key}; one is allowed")
-        if key in NEEDED and key not in header:
-            raise DataError(
-                f"{name} has no column {key}; its first line is {describe(shown)} and must name"
-                f" {ACCEPTED_ROW}, with commas between"
-            )
-
-
-WALKERS: Mapping[str, Callable[[bytes, str], Iterator[Row]]] = {
-    ".json": _walk_json,
-    ".jsonl": _walk_json_lines,
-    ".csv": _walk_csv,
-}

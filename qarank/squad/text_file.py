@@ -3,24 +3,55 @@
 import gzip
 import json
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from qarank.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
 
 
+class ByteStream(Protocol):
+    """What an open file and an open gzip file have in common."""
+
+    def peek(self, size: int, /) -> bytes:
+        """Bytes that come next, about as many; they stay to be read."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes; all that are left where size is below 0."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The lines that are left, their ends kept."""
+
+
 def read_bytes(path: Path) -> bytes:
-    """A file's content; gzip is known by its first bytes, not by the file's name.
+    """A file's content, unpacked.
 
     Raises:
-        DataError: there is no such file, it cannot be read, or its gzip is damaged.
+        DataError: as `open_unpacked`.
+    """
+    with open_unpacked(path) as stream:
+        return stream.read()
+
+
+@contextmanager
+def open_unpacked(path: Path) -> Iterator[ByteStream]:
+    """A file to read from; gzip is known by its first bytes, not by the file's name.
+
+    Raises:
+        DataError: there is no such file, it cannot be read, or, also while it is being read, its
+            gzip is damaged.
     """
     require_file(path)
     try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
+        with path.open("rb") as file:
+            if file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
+                with gzip.open(file) as unpacked:
+                    yield unpacked
+            else:
+                yield file
     except EOFError as error:
         raise DataError(f"{path} is cut short: its gzip stream has no end") from error
     except (gzip.BadGzipFile, zlib.error) as error:

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from qarank.config.schema import DataConfig, Recipe
+from qarank.config.data_schema import DataConfig
+from qarank.config.schema import Recipe
+from qarank.squad.columns import USUAL, Columns
 from qarank.squad.examples import Example
 from qarank.squad.feature_table import FeatureTable
 from qarank.squad.features import load_or_build_features
+from qarank.squad.source_names import file_stem, is_file_name
 from qarank.squad.sources import load_examples
 
 
@@ -43,7 +46,8 @@ def load_train_part(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Part:
     """The training examples, a random share if max_train_examples says so, and their features."""
     source, split = recipe.data.train_location
     limit = recipe.data.max_train_examples
-    examples = load_examples(source, split, limit=limit, seed=recipe.seed)
+    columns = Columns(recipe.data.column_mapping)
+    examples = load_examples(source, split, columns=columns, limit=limit, seed=recipe.seed)
     return _with_features(label_data(source, split), examples, recipe.data, tokenizer)
 
 
@@ -53,7 +57,10 @@ def load_validation_part(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> 
     if location is None:
         return None
     limit = recipe.data.max_eval_examples
-    return load_evaluation_part(*location, recipe=recipe, tokenizer=tokenizer, limit=limit)
+    columns = Columns(recipe.data.column_mapping)
+    return load_evaluation_part(
+        *location, recipe=recipe, tokenizer=tokenizer, columns=columns, limit=limit
+    )
 
 
 def load_evaluation_part(
@@ -62,10 +69,11 @@ def load_evaluation_part(
     *,
     recipe: Recipe,
     tokenizer: PreTrainedTokenizerBase,
+    columns: Columns = USUAL,
     limit: int | None = None,
 ) -> Part:
     """Evaluation examples from any source, the first `limit` of them, and features."""
-    examples = load_examples(source, split, limit=limit)
+    examples = load_examples(source, split, columns=columns, limit=limit)
     return _with_features(label_data(source, split), examples, recipe.data, tokenizer)
 
 
@@ -75,8 +83,8 @@ def label_data(source: str | list[str], split: str) -> str:
     Several files are named by the first.
     """
     first = source if isinstance(source, str) else source[0]
-    if first.endswith((".json", ".json.gz")):
-        return Path(first).name.removesuffix(".gz").removesuffix(".json")
+    if is_file_name(first):
+        return file_stem(first)
     return f"{first.removeprefix('sample:').replace('/', '_')}-{split}"
 
 

@@ -6,6 +6,8 @@ from typing import Any
 from qarank.artifacts.evaluation import write_evaluation
 from qarank.engine.progress import ProgressBar
 from qarank.errors import DataError
+from qarank.squad.columns import Columns
+from qarank.squad.source_names import name_file
 from qarank.squad.text_file import require_file
 from qarank.workflows.data import allows_no_answer, load_evaluation_part
 from qarank.workflows.saved_model import OpenedRun, open_run
@@ -19,7 +21,7 @@ def evaluate_run(
 
     Args:
         path: a run folder (its best checkpoint counts) or a checkpoint folder.
-        data: a SQuAD file; None takes the recipe's evaluation data.
+        data: a file of any known kind; None takes the recipe's evaluation data.
         precision: fp32, bf16, fp16 or auto; None takes the recipe's.
         show_progress: draw a bar where stderr is a terminal.
 
@@ -30,12 +32,16 @@ def evaluate_run(
         require_file(data)
     opened = open_run(path, precision=precision)
     recipe = opened.saved.recipe
-    location = recipe.data.validation_location if data is None else (str(data), "validation")
+    location = recipe.data.validation_location if data is None else (name_file(data), "validation")
     if location is None:
         raise DataError(f"{path}: its recipe names no evaluation data; give --data FILE")
     # A file that is named is scored whole; the recipe's limit is of its own data.
     limit = recipe.data.max_eval_examples if data is None else None
-    part = load_evaluation_part(*location, recipe=recipe, tokenizer=opened.tokenizer, limit=limit)
+    # Its columns may have the recipe's names, or SQuAD's own.
+    columns = Columns(recipe.data.column_mapping, where_there=data is not None)
+    part = load_evaluation_part(
+        *location, recipe=recipe, tokenizer=opened.tokenizer, columns=columns, limit=limit
+    )
     with_null = _allows_no_answer(opened) or allows_no_answer(recipe.data, part.examples)
     with ProgressBar("evaluate", len(part.table), shown=show_progress) as bar:
         found = evaluate_reader(

@@ -5,6 +5,7 @@ from typing import Any
 
 from qarank.squad.metric import missing_ids, score_v1, score_v2
 from qarank.squad.prediction_file import read_na_prob, read_predictions
+from qarank.squad.source_names import name_file
 from qarank.squad.sources import load_examples
 
 
@@ -15,7 +16,7 @@ def score_file(
 
     Args:
         predictions: JSON, plain or gzip.
-        data: official JSON, plain or gzip.
+        data: questions with gold answers, a file of any known kind.
         na_prob: {id: no-answer probability or score}; brings the best_* keys.
         na_prob_thresh: an answer whose na_prob is above this counts as none.
 
@@ -25,7 +26,7 @@ def score_file(
     Raises:
         DataError: a file cannot be read, or the ids do not match.
     """
-    examples = load_examples(str(data), "validation")
+    examples = load_examples(name_file(data), "validation")
     gold = {example.id: example.answers for example in examples}
     answers = read_predictions(predictions)
     num_missing = len(missing_ids(gold, answers))

@@ -59,9 +59,9 @@ def test_a_budget_that_prunes_nothing_is_legal() -> None:
         ("squad", "a.json", None, "data.train is 'a.json'; with data.source squad it must be the"),
         ("squad", None, ["a.json"], "data.validation is ['a.json']; with data.source squad"),
         ("a.json", "b.json", None, "data.source and data.train both name training files"),
-        (["a.json", "b.txt"], None, None, "data.source names 'b.txt'; a data file ends in .json"),
-        (None, "train", None, "data.train names 'train'; a data file ends in .json or .json.gz"),
-        ("a.json", None, "validation", "data.validation names 'validation'; a data file ends"),
+        (["a.json", "b.txt"], None, None, "data.source names 'b.txt'; a data file has one of the"),
+        (None, "train", None, "data.train names 'train'; a data file has one of the end"),
+        ("a.json", None, "validation", "data.validation names 'validation'; a data file has"),
     ],
 )
 def test_data_keys_that_contradict_each_other_are_refused(
@@ -82,6 +82,11 @@ def test_data_keys_that_contradict_each_other_are_refused(
         ("sample:almanac", False),
         ("a.json", True),
         ("a.json.gz", True),
+        ("a.CSV", True),
+        ("a.gz", True),
+        ("./train", True),
+        ("~/squad", True),
+        ("owner/name", False),
         (["a"], True),
     ],
 )

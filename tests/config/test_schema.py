@@ -3,10 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from qarank.config.data_schema import DataConfig
 from qarank.config.schema import (
-    DataConfig,
     EvalConfig,
-    Location,
     ModelConfig,
     Recipe,
     SweepConfig,
@@ -24,47 +23,6 @@ def build_recipe(**changes: object) -> Recipe:
         **changes,
     }
     return Recipe.model_validate(asked)
-
-
-@pytest.mark.parametrize(
-    ("keys", "train", "validation"),
-    [
-        ({"source": "squad"}, ("squad", "train"), ("squad", "validation")),
-        (
-            {"source": "sample:almanac"},
-            ("sample:almanac", "train"),
-            ("sample:almanac", "validation"),
-        ),
-        (
-            {"source": "squad", "train": "train[:9]", "validation": "test"},
-            ("squad", "train[:9]"),
-            ("squad", "test"),
-        ),
-        ({"train": "a.json"}, ("a.json", "train"), None),
-        (
-            {"train": ["a.json", "b.json.gz"], "validation": "c.json"},
-            (["a.json", "b.json.gz"], "train"),
-            ("c.json", "validation"),
-        ),
-        (
-            {"source": "a.json", "validation": ["c.json"]},
-            ("a.json", "train"),
-            (["c.json"], "validation"),
-        ),
-        ({"source": ["a.json"]}, (["a.json"], "train"), None),
-    ],
-)
-def test_the_data_is_found_where_its_keys_say(
-    keys: dict[str, object], train: Location, validation: Location | None
-) -> None:
-    data = DataConfig.model_validate(keys)
-    assert data.train_location == train
-    assert data.validation_location == validation
-
-
-def test_windows_must_advance() -> None:
-    with pytest.raises(ValidationError, match="doc_stride is 9; it must be below data.max_seq_l"):
-        DataConfig(source="squad", max_seq_length=9, doc_stride=9)
 
 
 @pytest.mark.parametrize(
