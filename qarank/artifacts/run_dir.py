@@ -21,7 +21,7 @@ OWN_NAMES = (
     "tensorboard",
     CHECKPOINTS,
     "eval",
-    RUN_JSON,  # deleted last: while it is there, the folder is known to be a run's
+    RUN_JSON,  # while it is there, the folder is known to be a run's
 )
 STEP_NAME = re.compile(r"step_([0-9]+)")
 
@@ -165,9 +165,10 @@ def make_run_dir(path: Path) -> RunDir:
 def empty_run_dir(run_dir: RunDir, *, overwrite: bool) -> None:
     """As `claim_run_dir`, for who holds the folder's lock already."""
     check_claimable(run_dir.path, overwrite=overwrite)  # another may have come first
+    run_dir.write_run({"state": "claimed"})  # first: a run stopped from here on begins anew
     for name in OWN_NAMES:
-        _delete(run_dir.path / name)
-    run_dir.write_run({"state": "claimed"})
+        if name != RUN_JSON:
+            _delete(run_dir.path / name)
 
 
 def _delete(entry: Path) -> None:

@@ -49,10 +49,16 @@ def look_at_run(path: Path, recipe: Recipe, *, resume: bool, overwrite: bool) ->
     if overwrite or not resume or not run_dir.run_path.is_file():
         check_claimable(path, overwrite=overwrite)
         return {}
-    if not run_dir.recipe_path.is_file():  # claimed, and stopped before it began
+    run = run_dir.read_run()
+    if run.get("state") == "claimed":  # and stopped before it began
         return {}
+    if not run_dir.recipe_path.is_file():
+        raise RunDirError(
+            f"{path} holds a run without its recipe.yaml, which cannot be gone on with; "
+            "--overwrite replaces it, another name keeps both"
+        )
     require_same_recipe(run_dir, recipe)
-    return run_dir.read_run()
+    return run
 
 
 def find_start(run_dir: RunDir, run: dict[str, Any]) -> Start:

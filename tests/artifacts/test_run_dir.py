@@ -101,6 +101,7 @@ def test_overwrite_stopped_half_way_can_be_repeated(
         with pytest.raises(KeyboardInterrupt):
             claim_run_dir(run_dir.path, overwrite=True)
     assert "run.json" not in deleted
+    assert run_dir.read_run() == {"state": "claimed"}, "so that nobody goes on with what is left"
     assert names_in(claim_run_dir(run_dir.path, overwrite=True).path) == {"run.json"}
 
 

@@ -58,10 +58,25 @@ def test_a_run_that_is_there_is_kept_unless_something_is_asked(
         look(own_run, resume=False)
 
 
-def test_a_run_that_was_stopped_before_its_recipe_was_there_begins(own_run: Any) -> None:
-    RunDir(own_run.folder).recipe_path.unlink()
-    RunDir(own_run.folder).write_run({"state": "claimed"})
+@pytest.mark.parametrize("is_emptied", [True, False])
+def test_a_run_that_was_stopped_while_its_folder_was_emptied_begins(
+    is_emptied: bool, own_run: Any
+) -> None:
+    run_dir = RunDir(own_run.folder)
+    run_dir.write_run({"state": "claimed"})
+    if is_emptied:
+        run_dir.recipe_path.unlink()
     assert look(own_run) == {}
+
+
+@pytest.mark.parametrize("state", ["finished", "running"])
+def test_a_run_whose_recipe_is_gone_is_kept(state: str, own_run: Any) -> None:
+    run_dir = RunDir(own_run.folder)
+    run_dir.write_run({"state": state})
+    run_dir.recipe_path.unlink()
+    with pytest.raises(RunDirError, match=r"a run without its recipe.yaml.*; --overwrite replaces"):
+        look(own_run)
+    assert look(own_run, resume=False, overwrite=True) == {}
 
 
 def test_another_recipes_run_is_refused_with_what_differs(pruned_run: Any) -> None:
