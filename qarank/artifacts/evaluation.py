@@ -30,3 +30,20 @@ def write_evaluation(
     else:
         (folder / NULL_ODDS).unlink(missing_ok=True)  # of an evaluation before this one
     write_json(folder / METRICS, dict(metrics))
+
+
+def write_run_qa_evaluation(
+    folder: Path,
+    *,
+    metrics: Mapping[str, Any],
+    predictions: Mapping[str, str],
+    nbest: Mapping[str, Any],
+    null_odds: Mapping[str, float],
+) -> None:
+    """As `write_evaluation`, the first three files byte for byte as run_qa writes them."""
+    for name, content in ((PREDICTIONS, predictions), (NBEST, nbest), (NULL_ODDS, null_odds)):
+        if content or name != NULL_ODDS:
+            write_text(folder / name, json.dumps(dict(content), indent=4) + "\n")
+        else:
+            (folder / name).unlink(missing_ok=True)
+    write_json(folder / METRICS, dict(metrics))

@@ -1,7 +1,8 @@
 """qarank eval: score a run, or any predictions file."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,8 +13,14 @@ from qarank.cli.options import (
     VerboseOption,
     set_verbosity,
 )
-from qarank.cli.render import format_metrics, print_facts, print_json
+from qarank.cli.render import format_metrics, print_json
+from qarank.cli.score_table import print_against, print_scores
 from qarank.errors import DataError
+
+if TYPE_CHECKING:
+    from qarank.workflows.compare import Certainty
+
+DEFAULT_RESAMPLES = 10_000  # a tenth of a second for SQuAD's dev set
 
 RunOption = Annotated[
     Path | None, typer.Argument(help="Run or checkpoint folder.", show_default=False)
@@ -32,13 +39,27 @@ NaProbOption = Annotated[
     Path | None,
     typer.Option(help="{id: no-answer score}, with --predictions.", show_default=False),
 ]
-
-
 ThresholdOption = Annotated[
     float | None,
     typer.Option(
         help="With --na-prob: score above which an answer counts as none; default 1.0.",
         show_default=False,
+    ),
+]
+AgainstOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Compare with this answer file, or with this run's answers to the same data.",
+        show_default=False,
+    ),
+]
+BootstrapOption = Annotated[
+    int, typer.Option(help="Resamples for intervals and comparison; 0: none.", metavar="N")
+]
+CompatOption = Annotated[
+    str | None,
+    typer.Option(
+        help="run_qa: answer as that script does, and write its very files.", show_default=False
     ),
 ]
 
@@ -49,6 +70,9 @@ def evaluate(
     predictions: PredictionsOption = None,
     na_prob: NaProbOption = None,
     na_prob_thresh: ThresholdOption = None,
+    against: AgainstOption = None,
+    bootstrap: BootstrapOption = DEFAULT_RESAMPLES,
+    compat: CompatOption = None,
     precision: PrecisionOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -59,35 +83,29 @@ def evaluate(
     Examples: qarank eval runs/quickstart/adalora
 
     qarank eval --predictions P.json --data dev-v2.0.json --na-prob null_odds.json --json
+
+    qarank eval --predictions A.json --against B.json --data dev-v2.0.json
     """
     set_verbosity(quiet=quiet, verbose=verbose)
     _check_arguments(run, data, predictions)
     of_file = {"--na-prob": na_prob, "--na-prob-thresh": na_prob_thresh}
-    if predictions is not None and na_prob_thresh is not None and na_prob is None:
-        raise DataError("--na-prob-thresh needs --na-prob, the scores it cuts")
-    _refuse_idle(of_file if run is not None else {"--precision": precision})
-    if predictions is not None:
-        assert data is not None  # checked
-        threshold = 1.0 if na_prob_thresh is None else na_prob_thresh
-        report = _score_file(predictions, data, na_prob, threshold, quiet=quiet)
-        if as_json:
-            print_json(report)
-        else:
-            print_facts(f"{predictions} on {data}", report)
+    of_run = {"--precision": precision, "--compat": compat}
+    from qarank.workflows.compare import Certainty
+
+    wanted = Certainty(resamples=bootstrap, against=against)
+    if run is None:
+        _refuse_idle(of_run, "a RUN")
+        assert predictions is not None and data is not None  # checked
+        report = _score_file(predictions, data, na_prob, na_prob_thresh, wanted, quiet=quiet)
+        _print_report(report, as_json=as_json, show=_show_file_scores(f"{predictions} on {data}"))
         return
-    assert run is not None  # checked
+    _refuse_idle(of_file, "--predictions")
     from qarank.workflows.evaluate import evaluate_run
 
-    report = evaluate_run(run, data=data, precision=precision, show_progress=not quiet)
-    if as_json:
-        print_json(report)
-        return
-    facts = {
-        **format_metrics(report["metrics"]),
-        "features a second": report["features_per_s"],
-        "files": report["files"],
-    }
-    print_facts(f"{report['checkpoint']} on {report['data']}", facts)
+    report = evaluate_run(
+        run, data=data, precision=precision, show_progress=not quiet, compat=compat, wanted=wanted
+    )
+    _print_report(report, as_json=as_json, show=_show_run_scores)
 
 
 def _check_arguments(run: Path | None, data: Path | None, predictions: Path | None) -> None:
@@ -97,22 +115,55 @@ def _check_arguments(run: Path | None, data: Path | None, predictions: Path | No
         raise DataError("--predictions needs --data, the SQuAD file they answer")
 
 
-def _refuse_idle(options: dict[str, Any]) -> None:
+def _refuse_idle(options: dict[str, Any], other: str) -> None:
     """An option that would do nothing is a mistake."""
     for option, value in options.items():
         if value is not None:
-            other = "a RUN" if option == "--precision" else "--predictions"
             raise DataError(f"{option} goes with {other} only")
 
 
 def _score_file(
-    predictions: Path, data: Path, na_prob: Path | None, na_prob_thresh: float, *, quiet: bool
+    predictions: Path,
+    data: Path,
+    na_prob: Path | None,
+    na_prob_thresh: float | None,
+    wanted: "Certainty",
+    *,
+    quiet: bool,
 ) -> dict[str, Any]:
+    if na_prob_thresh is not None and na_prob is None:
+        raise DataError("--na-prob-thresh needs --na-prob, the scores it cuts")
     from qarank.workflows.score_file import score_file
 
+    threshold = 1.0 if na_prob_thresh is None else na_prob_thresh
     metrics, num_missing = score_file(
-        predictions, data, na_prob=na_prob, na_prob_thresh=na_prob_thresh
+        predictions, data, na_prob=na_prob, na_prob_thresh=threshold, wanted=wanted
     )
     if num_missing and not quiet:
         typer.echo(f"qarank: {num_missing} questions have no prediction", err=True)
     return metrics
+
+
+def _print_report(
+    report: dict[str, Any], *, as_json: bool, show: Callable[[dict[str, Any]], None]
+) -> None:
+    if as_json:
+        print_json(report)
+        return
+    show(report)
+    if "against" in report:
+        print_against(report["against"])
+
+
+def _show_file_scores(title: str) -> Callable[[dict[str, Any]], None]:
+    def show(report: dict[str, Any]) -> None:
+        metrics = {key: value for key, value in report.items() if key != "against"}
+        print_scores(title, metrics, {})
+
+    return show
+
+
+def _show_run_scores(report: dict[str, Any]) -> None:
+    more = {"features a second": report["features_per_s"], "files": report["files"]}
+    title = f"{report['checkpoint']} on {report['data']}"
+    print_scores(title, report["metrics"], more, name=format_metrics)

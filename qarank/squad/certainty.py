@@ -13,7 +13,6 @@ from qarank.errors import DataError
 from qarank.squad.metric import Gold, Score
 from qarank.squad.resampling import Floats, bootstrap_intervals, compare_paired
 
-DEFAULT_RESAMPLES = 10_000
 SEED = 0  # the same file gives the same interval wherever it is scored
 
 Scores = Mapping[str, Score]

@@ -1,21 +1,52 @@
 """qarank eval: a run's EM and F1, or those of any predictions file."""
 
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qarank.artifacts.evaluation import write_evaluation
+from qarank.artifacts.evaluation import write_evaluation, write_run_qa_evaluation
 from qarank.engine.progress import ProgressBar
 from qarank.errors import DataError
 from qarank.squad.columns import Columns
+from qarank.squad.metric import question_scores_v1, question_scores_v2, score_v1, score_v2
 from qarank.squad.source_names import name_file
 from qarank.squad.text_file import require_file
-from qarank.workflows.data import allows_no_answer, load_evaluation_part
+from qarank.workflows.compare import (
+    PLAIN,
+    Certainty,
+    list_comparison,
+    list_intervals,
+    read_others,
+)
+from qarank.workflows.data import Part, allows_no_answer, load_evaluation_part
+from qarank.workflows.run_qa import answer_as_run_qa
 from qarank.workflows.saved_model import OpenedRun, open_run
 from qarank.workflows.scoring import evaluate_reader
 
+RUN_QA = "run_qa"  # the one thing an evaluation can be compatible with
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What came of an evaluation: its figures, its answers, and how their files are written."""
+
+    metrics: dict[str, Any]
+    predictions: Mapping[str, str]
+    with_null: bool
+    seconds: float
+    write: Callable[[Path, Mapping[str, Any]], None]  # folder, metrics
+
 
 def evaluate_run(
-    path: Path, *, data: Path | None, precision: str | None, show_progress: bool
+    path: Path,
+    *,
+    data: Path | None,
+    precision: str | None,
+    show_progress: bool,
+    compat: str | None = None,
+    wanted: Certainty = PLAIN,
 ) -> dict[str, Any]:
     """Score a run or checkpoint, and write the answers beside it.
 
@@ -24,13 +55,43 @@ def evaluate_run(
         data: a file of any known kind; None takes the recipe's evaluation data.
         precision: fp32, bf16, fp16 or auto; None takes the recipe's.
         show_progress: draw a bar where stderr is a terminal.
+        compat: "run_qa" answers as that script does and writes its files, in a folder of their own.
+        wanted: intervals of the figures, and other answers to compare with.
+
+    Returns:
+        What `qarank eval --json` prints. In metrics, `ci95` is {figure: [low, high]}, per cent;
+        `against`, where there are others, is as `compare_scores` gives it.
 
     Raises:
-        DataError: the recipe names no evaluation data, and none is given.
+        DataError: nothing names evaluation data, or there is nothing to compare with.
     """
+    wanted.check()
+    if compat not in (None, RUN_QA):
+        raise DataError(f"--compat is {compat!r}; allowed is {RUN_QA}")
     if data is not None:
         require_file(data)
     opened = open_run(path, precision=precision)
+    part = _load_part(path, opened, data)
+    others = read_others(wanted, part.label)
+    with ProgressBar("evaluate", len(part.table), shown=show_progress) as bar:
+        answer = _answer if compat is None else _answer_as_run_qa
+        found = answer(opened, part, bar.advance)
+    label = part.label if compat is None else f"{part.label}-{compat}"
+    folder = opened.saved.run_dir.eval_dir(opened.saved.checkpoint.name, label)
+    metrics, compared = _weigh(found, part, others, wanted)
+    found.write(folder, metrics)
+    return {
+        "checkpoint": str(opened.saved.checkpoint),
+        "data": label,
+        "metrics": metrics,
+        **compared,
+        "features": len(part.table),
+        "features_per_s": len(part.table) / found.seconds,
+        "files": str(folder),
+    }
+
+
+def _load_part(path: Path, opened: OpenedRun, data: Path | None) -> Part:
     recipe = opened.saved.recipe
     location = recipe.data.validation_location if data is None else (name_file(data), "validation")
     if location is None:
@@ -39,36 +100,73 @@ def evaluate_run(
     limit = recipe.data.max_eval_examples if data is None else None
     # Its columns may have the recipe's names, or SQuAD's own.
     columns = Columns(recipe.data.column_mapping, where_there=data is not None)
-    part = load_evaluation_part(
+    return load_evaluation_part(
         *location, recipe=recipe, tokenizer=opened.tokenizer, columns=columns, limit=limit
     )
-    with_null = _allows_no_answer(opened) or allows_no_answer(recipe.data, part.examples)
-    with ProgressBar("evaluate", len(part.table), shown=show_progress) as bar:
-        found = evaluate_reader(
-            opened.reader,
-            part.examples,
-            part.table,
-            recipe.eval,
-            with_null=with_null,
-            on_batch=bar.advance,
-        )
-    folder = opened.saved.run_dir.eval_dir(opened.saved.checkpoint.name, part.label)
-    write_evaluation(
-        folder,
-        metrics=found.metrics,
-        predictions=found.decoded.predictions,
-        nbest=found.decoded.nbest,
-        null_odds=found.decoded.null_odds,
+
+
+def _weigh(
+    found: _Answers, part: Part, others: Mapping[str, str] | None, wanted: Certainty
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The figures with their intervals, and how they compare with the others'."""
+    gold = {example.id: example.answers for example in part.examples}
+    score = question_scores_v2 if found.with_null else question_scores_v1
+    scores = score(gold, found.predictions)
+    metrics = found.metrics | list_intervals(scores, gold, wanted, is_v2=found.with_null)
+    return metrics, list_comparison(scores, gold, others, wanted, is_v2=found.with_null)
+
+
+def _allows_no_answer(opened: OpenedRun, part: Part) -> bool:
+    if opened.saved.run_dir.read_run().get("version_2_with_negative"):
+        return True
+    return allows_no_answer(opened.saved.recipe.data, part.examples)
+
+
+def _answer(opened: OpenedRun, part: Part, on_batch: Callable[[int], None]) -> _Answers:
+    settings = opened.saved.recipe.eval
+    with_null = _allows_no_answer(opened, part)
+    found = evaluate_reader(
+        opened.reader, part.examples, part.table, settings, with_null=with_null, on_batch=on_batch
     )
-    return {
-        "checkpoint": str(opened.saved.checkpoint),
-        "data": part.label,
-        "metrics": found.metrics,
-        "features": found.num_features,
-        "features_per_s": found.num_features / found.seconds,
-        "files": str(folder),
-    }
+    decoded = found.decoded
+
+    def write(folder: Path, metrics: Mapping[str, Any]) -> None:
+        write_evaluation(
+            folder,
+            metrics=metrics,
+            predictions=decoded.predictions,
+            nbest=decoded.nbest,
+            null_odds=decoded.null_odds,
+        )
+
+    return _Answers(found.metrics, decoded.predictions, with_null, found.seconds, write)
 
 
-def _allows_no_answer(opened: OpenedRun) -> bool:
-    return bool(opened.saved.run_dir.read_run().get("version_2_with_negative"))
+def _answer_as_run_qa(opened: OpenedRun, part: Part, on_batch: Callable[[int], None]) -> _Answers:
+    """The best_* figures are left out: what run_qa gives as such is not any threshold's."""
+    started = time.perf_counter()
+    with_null = _allows_no_answer(opened, part)
+    found = answer_as_run_qa(
+        opened.reader,
+        part.examples,
+        part.table,
+        opened.tokenizer,
+        opened.saved.recipe.data,
+        opened.saved.recipe.eval,
+        with_null=with_null,
+        on_batch=on_batch,
+    )
+    seconds = time.perf_counter() - started
+    gold = {example.id: example.answers for example in part.examples}
+    metrics = dict((score_v2 if with_null else score_v1)(gold, found.predictions))
+
+    def write(folder: Path, metrics: Mapping[str, Any]) -> None:
+        write_run_qa_evaluation(
+            folder,
+            metrics=metrics,
+            predictions=found.predictions,
+            nbest=found.nbest,
+            null_odds=found.null_odds,
+        )
+
+    return _Answers(metrics, found.predictions, with_null, seconds, write)

@@ -2,7 +2,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from qarank.artifacts.evaluation import METRICS, NBEST, NULL_ODDS, PREDICTIONS, write_evaluation
+from qarank.artifacts.evaluation import (
+    METRICS,
+    NBEST,
+    NULL_ODDS,
+    PREDICTIONS,
+    write_evaluation,
+    write_run_qa_evaluation,
+)
 
 FILES: dict[str, dict[str, Any]] = {
     PREDICTIONS: {"q2": "façade", "q1": ""},
@@ -48,3 +55,27 @@ def test_answers_are_written_as_they_are_and_candidates_compact(tmp_path: Path) 
     write(tmp_path, {})
     assert '"q2": "façade"' in (tmp_path / PREDICTIONS).read_text(encoding="utf-8")
     assert (tmp_path / NBEST).read_text(encoding="utf-8").count("\n") == 1
+
+
+def write_as_run_qa(folder: Path, null_odds: dict[str, float]) -> None:
+    write_run_qa_evaluation(
+        folder,
+        metrics=FILES[METRICS],
+        predictions=FILES[PREDICTIONS],
+        nbest=FILES[NBEST],
+        null_odds=null_odds,
+    )
+
+
+def test_run_qas_files_are_indented_by_four_and_ascii(tmp_path: Path) -> None:
+    write_as_run_qa(tmp_path, FILES[NULL_ODDS])
+    for name in (PREDICTIONS, NBEST, NULL_ODDS):
+        wanted = json.dumps(FILES[name], indent=4) + "\n"
+        assert (tmp_path / name).read_bytes() == wanted.encode("ascii")
+    assert json.loads((tmp_path / METRICS).read_text()) == FILES[METRICS]
+
+
+def test_run_qa_writes_null_odds_only_where_no_answer_is_allowed(tmp_path: Path) -> None:
+    write_as_run_qa(tmp_path, FILES[NULL_ODDS])
+    write_as_run_qa(tmp_path, {})
+    assert not (tmp_path / NULL_ODDS).exists()

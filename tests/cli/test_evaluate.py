@@ -15,7 +15,7 @@ GOLDEN = {  # the official script's, on the eval part and bert_single
 
 
 def test_a_run_is_scored_as_in_training(run_cli: Callable[..., Any], trained_run: Path) -> None:
-    done = run_cli("eval", trained_run, "--json", "-q")
+    done = run_cli("eval", trained_run, "--bootstrap", "0", "--json", "-q")
     assert (done.code, done.err) == (0, "")
     report = json.loads(done.out)
     result = json.loads((trained_run / "run.json").read_text())["result"]
@@ -47,7 +47,9 @@ def test_a_file_of_v1_answers_gets_the_golden_figures(
     predictions = squad_data / "preds" / "v1_eval_bert_ensemble.json.gz"
     data = squad_data / "squad_v1_eval.json.gz"
     done = run_cli("eval", "--predictions", predictions, "--data", data, "--json")
-    assert json.loads(done.out) == {"exact_match": 86.3529411764706, "f1": 92.75741282354063}
+    figures = json.loads(done.out)
+    assert list(figures.pop("ci95")) == list(figures)
+    assert figures == {"exact_match": 86.3529411764706, "f1": 92.75741282354063}
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def answered(tmp_path: Path) -> list[object]:
 def test_questions_without_a_prediction_are_counted_aloud(
     answered: list[object], run_cli: Callable[..., Any]
 ) -> None:
-    done = run_cli("eval", *answered, "--json")
+    done = run_cli("eval", *answered, "--bootstrap", "0", "--json")
     assert done.err == "qarank: 1 questions have no prediction\n"
     assert json.loads(done.out) == {"exact_match": 50.0, "f1": 50.0}
 
@@ -86,3 +88,54 @@ def test_figures_of_a_file_are_a_table_for_people(
     answered: list[object], run_cli: Callable[..., Any]
 ) -> None:
     assert "exact_match" in run_cli("eval", *answered).out
+
+
+def test_intervals_stand_beside_the_figures(
+    answered: list[object], run_cli: Callable[..., Any]
+) -> None:
+    done = run_cli("eval", *answered, "--bootstrap", "50")
+    assert "95 % interval" in done.out
+    assert "0.00 .. 100.00" in done.out
+    assert "95 %" not in run_cli("eval", *answered, "--bootstrap", "0").out
+
+
+def test_two_files_are_compared(
+    answered: list[object], run_cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"a": "bee", "b": "ant"}))
+    done = run_cli("eval", *answered, "--against", other, "--json", "-q")
+    found = json.loads(done.out)["against"]
+    assert (found["questions"], found["exact_match"]["difference"]) == (2, 0.0)
+    shown = run_cli("eval", *answered, "--against", other, "-q").out
+    for word in ("other.json", "difference", "paired randomisation test"):
+        assert word in shown
+
+
+def test_a_run_is_compared_with_itself(run_cli: Callable[..., Any], trained_run: Path) -> None:
+    out = run_cli("eval", trained_run, "--against", trained_run, "-q").out
+    assert "24 questions that both answer" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--compat", "run_qa"], "--compat goes with a RUN only"),
+        (["--bootstrap", "-3"], "--bootstrap is -3; allowed are 1 and more, or 0: off"),
+        (["--bootstrap", "0", "--against", "x"], "--bootstrap must be 1 or more"),
+        (["--against", "nothing.json"], "nothing.json does not exist"),
+        (["--na-prob-thresh", "0.5"], "--na-prob-thresh needs --na-prob"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told(
+    answered: list[object], run_cli: Callable[..., Any], words: list[str], message: str
+) -> None:
+    done = run_cli("eval", *answered, *words)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_run_qas_way_is_a_flag(run_cli: Callable[..., Any], trained_run: Path) -> None:
+    done = run_cli("eval", trained_run, "--compat", "run_qa", "--json", "-q")
+    assert (done.code, json.loads(done.out)["data"]) == (0, "almanac-validation-run_qa")

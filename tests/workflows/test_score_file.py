@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from qarank.errors import DataError
+from qarank.workflows.compare import Certainty
 from qarank.workflows.score_file import score_file
 
 CONTEXT = "The keeper wrote the report in June."
@@ -63,3 +64,36 @@ def test_answers_to_other_questions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         score_file(answers, data, na_prob=None, na_prob_thresh=1.0)
     assert "\n" not in str(caught.value)
+
+
+def test_intervals_and_a_comparison_stand_beside_the_official_keys(tmp_path: Path) -> None:
+    data = squad_file(tmp_path, with_impossible=True)
+    answers = answers_file(tmp_path, {"a": "the keeper", "b": "", "c": ""})
+    others = answers_file(tmp_path, {"a": "", "b": ""}, "others.json")
+    wanted = Certainty(resamples=50, against=others)
+    metrics, _ = score_file(answers, data, na_prob=None, na_prob_thresh=1.0, wanted=wanted)
+    plain, _ = score_file(answers, data, na_prob=None, na_prob_thresh=1.0)
+    assert {key: metrics[key] for key in plain} == plain
+    assert metrics.keys() - plain.keys() == {"ci95", "against"}
+    assert metrics["ci95"]["NoAns_exact"] == [100.0, 100.0]
+    assert (metrics["against"]["questions"], metrics["against"]["path"]) == (2, str(others))
+    assert metrics["against"]["exact"]["difference"] == 50.0
+
+
+def test_v1s_questions_without_a_prediction_count_nothing_in_both(tmp_path: Path) -> None:
+    data = squad_file(tmp_path, with_impossible=False)
+    answers = answers_file(tmp_path, {"a": "keeper", "b": "June"})
+    others = answers_file(tmp_path, {"a": "keeper"}, "others.json")
+    wanted = Certainty(resamples=50, against=others)
+    metrics, _ = score_file(answers, data, na_prob=None, na_prob_thresh=1.0, wanted=wanted)
+    assert metrics["against"]["exact_match"]["against"] == 50.0
+
+
+def test_a_file_is_compared_with_a_runs_answers_to_the_same_data(
+    tmp_path: Path, pruned_run: Any
+) -> None:
+    data = squad_file(tmp_path, with_impossible=True)
+    answers = answers_file(tmp_path, {"a": "keeper"})
+    wanted = Certainty(resamples=9, against=pruned_run.folder)
+    with pytest.raises(DataError, match="has no answers to data yet"):
+        score_file(answers, data, na_prob=None, na_prob_thresh=1.0, wanted=wanted)
