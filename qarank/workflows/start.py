@@ -15,6 +15,7 @@ from qarank.config.schema import Recipe
 from qarank.errors import CheckpointError, RunDirError
 from qarank.workflows.build import Setting
 from qarank.workflows.checkpointer import SavedState
+from qarank.workflows.fingerprint import fingerprint_parts
 from qarank.workflows.prepare import Prepared
 
 LOG = logging.getLogger("qarank")
@@ -88,6 +89,14 @@ def require_same_run(start: Start, saved: SavedState, prepared: Prepared, settin
     Raises:
         CheckpointError: names what differs.
     """
+    parts = fingerprint_parts(prepared)
+    were = start.run.get("fingerprints", parts)
+    changed = [name for name in {**were, **parts} if were.get(name) != parts.get(name)]
+    if changed:
+        raise CheckpointError(
+            f"{start.checkpoint} was made with other data: the {changed[0]} data have changed "
+            "since; --overwrite starts anew"
+        )
     plan, before = prepared.plan.to_dict(), start.run.get("plan", {})
     names = [name for name in plan if plan[name] != before.get(name)]
     if names:
