@@ -1,6 +1,6 @@
-"""Says which rows a loss that is NaN or infinite came from."""
+"""Says which rows a loss, or logits, that are NaN or infinite came from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -12,6 +12,11 @@ from qarank.engine.hooks import StepData
 from qarank.errors import NonFiniteError
 
 MAX_NAMES = 32  # in a message
+
+
+def are_finite(tensors: Iterable[Tensor]) -> bool:
+    """Whether no entry of any of them is NaN or infinite."""
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
 def name_bad_rows(losses: Sequence[tuple[np.ndarray, Tensor]], data: StepData) -> list[str]:
@@ -34,8 +39,13 @@ def raise_not_finite(
         NonFiniteError: always.
     """
     names = [name for names in processes.gather(list(own_names)) for name in names]
-    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
     raise NonFiniteError(
-        f"step {global_step}: the loss is {loss}; training stopped; examples of its batch: "
-        f"{', '.join(names[:MAX_NAMES])}{more}"
+        f"step {global_step}: the loss is {loss}; training stopped; {list_examples(names)}"
     )
+
+
+def list_examples(names: Sequence[str]) -> str:
+    """What a message says of a batch's rows; each example once."""
+    distinct = list(dict.fromkeys(names))
+    more = f" and {len(distinct) - MAX_NAMES} more" if len(distinct) > MAX_NAMES else ""
+    return f"examples of its batch: {', '.join(distinct[:MAX_NAMES])}{more}"

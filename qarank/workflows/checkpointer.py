@@ -1,5 +1,6 @@
 """The checkpoints of a run in training: collected from all processes, written by one."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 from torch import Tensor
 
 from qarank.adapters.layer import AdaptedLinear
-from qarank.artifacts.atomic import fsync_file
+from qarank.artifacts.atomic import fsync_file, writing
 from qarank.artifacts.checkpoint import read_state
 from qarank.artifacts.run_dir import RunDir
 from qarank.engine.generators import read_generators
 from qarank.engine.loop import Trainer
+from qarank.engine.nonfinite import are_finite
 from qarank.engine.tracking import MetricSink
 from qarank.ranks.allocator import RankAllocator
 from qarank.workflows.prepare import Prepared
@@ -24,6 +26,8 @@ from qarank.workflows.run_state import (
     restore_tensors,
 )
 from qarank.workflows.save import save_checkpoint
+
+LOG = logging.getLogger("qarank")
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ class Checkpointer:
 
         def write() -> None:
             self.tracker.sync()
-            fsync_file(self.run_dir.ranks_path)
+            with writing(self.run_dir.ranks_path):
+                fsync_file(self.run_dir.ranks_path)
             save_checkpoint(
                 self.run_dir.checkpoint_dir(global_step),
                 self.trainer.model,
@@ -131,6 +136,16 @@ class Checkpointer:
         if not self.trainer.processes.on_main(folder.is_dir):
             self.save(global_step, {}, is_settled=is_settled, generators=generators)
         return folder
+
+    def save_held(self) -> None:
+        """Save the step before the one that failed, if the model still holds it and it is good."""
+        trainer = self.trainer
+        if not trainer.held_step:
+            return
+        if trainer.processes.on_main(lambda: are_finite(trainer.parameters)):
+            self.save_extra(trainer.held_step, generators=trainer.generators)
+        elif trainer.processes.is_main:
+            LOG.warning("weights are NaN or infinite after step %d: not saved", trainer.held_step)
 
     def restore(self, saved: SavedState) -> None:
         """Put a checkpoint's weights, averages and generators back, on every process.

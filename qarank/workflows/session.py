@@ -122,11 +122,7 @@ class TrainingSession:
         try:
             self._fit()
         except NonFiniteError:
-            # The weights that led to it, if they are whole: the step before.
-            if self.trainer.held_step:
-                self.checkpointer.save_extra(
-                    self.trainer.held_step, generators=self.trainer.generators
-                )
+            self.checkpointer.save_held()
             raise
         total, figures = self.plan.total_steps, pick_figures(self.recorder.progress.best_metrics)
         check_allocation(self.plan, self.allocator)
