@@ -1,7 +1,7 @@
 """Runs a model over rows without gradients and keeps only what a reduction leaves."""
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 import numpy as np
@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from qarank.engine.hooks import Batch
-from qarank.errors import RunError
+from qarank.engine.nonfinite import list_examples
+from qarank.errors import NonFiniteError, RunError
 
 Reduced = TypeVar("Reduced")
 
@@ -23,6 +24,7 @@ def run_inference(
     device: torch.device,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
     on_batch: Callable[[int], None] = lambda _: None,
+    names: Callable[[np.ndarray], list[str]] | None = None,
 ) -> list[Reduced]:
     """Evaluate batch after batch in eval mode; the model's own mode is put back.
 
@@ -34,9 +36,14 @@ def run_inference(
         device: where the model is.
         autocast: makes the context of a forward pass.
         on_batch: told the number of rows done, after each batch.
+        names: what a message calls each row; None: nothing.
 
     Returns:
         One reduction a batch, in the order of `batches`.
+
+    Raises:
+        NonFiniteError: `reduce` found it; the batch's rows are named.
+        RunError: the device's memory is full.
     """
     was_training = model.training
     model.eval()
@@ -45,7 +52,7 @@ def run_inference(
         with torch.inference_mode():
             for rows in batches:
                 batch = {name: tensor.to(device) for name, tensor in load(rows).items()}
-                with autocast():
+                with autocast(), _naming(rows, names):
                     kept.append(reduce(model, batch))
                 on_batch(len(rows))
     except torch.OutOfMemoryError as error:
@@ -53,3 +60,14 @@ def run_inference(
     finally:
         model.train(was_training)
     return kept
+
+
+@contextmanager
+def _naming(rows: np.ndarray, names: Callable[[np.ndarray], list[str]] | None) -> Iterator[None]:
+    """Say of which rows logits are not finite."""
+    try:
+        yield
+    except NonFiniteError as error:
+        if names is None:
+            raise
+        raise NonFiniteError(f"{error}; {list_examples(names(rows))}") from error

@@ -1,9 +1,10 @@
 """The evaluations of a run in training: read by all processes, scored and written by one."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from qarank.artifacts.evaluation import write_evaluation
@@ -59,6 +60,7 @@ class Evaluator:
                     self.prepared.recipe.eval,
                     processes=self.setting.processes,
                     on_batch=lambda count: self._note(bar, count),
+                    names=part_names(part),
                 )
         except NonFiniteError as error:
             raise RunError(f"step {global_step}, evaluation: {error}") from error
@@ -92,6 +94,12 @@ class Evaluator:
             null_odds=found.decoded.null_odds,
         )
         return found.metrics
+
+
+def part_names(part: Part) -> Callable[[np.ndarray], list[str]]:
+    """Feature numbers -> the ids of their examples, for messages."""
+    index, examples = part.table.example_index, part.examples
+    return lambda rows: [examples[number].id for number in index[rows]]
 
 
 def metric_key(best_metric: str, with_null: bool) -> str:

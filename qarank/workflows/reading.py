@@ -49,6 +49,7 @@ def read_batches(
     keep: Callable[[Tensor, Tensor, Mapping[str, Tensor]], Kept],
     pad_to: int = PAD_TO,
     on_batch: Callable[[int], None] = lambda _: None,
+    names: Callable[[np.ndarray], list[str]] | None = None,
 ) -> list[Kept]:
     """What `keep` leaves of each batch.
 
@@ -61,8 +62,8 @@ def read_batches(
             (batch,).
         pad_to: a batch's length is a multiple of it.
         on_batch: told the number of features done.
+        names: what a message calls each feature; None: nothing.
     """
-
     side = reader.padding_side
 
     def load(rows: np.ndarray) -> dict[str, Tensor]:
@@ -89,6 +90,7 @@ def read_batches(
         device=reader.device,
         autocast=reader.autocast,
         on_batch=on_batch,
+        names=names,
     )
 
 

@@ -151,6 +151,7 @@ def find_spans(
     *,
     processes: Processes = ALONE,
     on_batch: Callable[[int], None] = lambda _: None,
+    names: Callable[[np.ndarray], list[str]] | None = None,
 ) -> TopSpans:
     """The best spans of every feature, in table order, positions within the feature.
 
@@ -162,14 +163,17 @@ def find_spans(
         settings: batch size and lengths.
         processes: that share the batches.
         on_batch: told the number of features done here; an error it raises is raised on all.
+        names: what a message calls each feature; None: nothing.
+
+    Raises:
+        NonFiniteError: logits are NaN or infinite.
     """
     batches = evaluation_batches(table.lengths, batch_size=settings.batch_size)
     world = processes.world
     own = deal(batches, world.world_size, world.global_rank)
     keep = partial(_keep_spans, settings=settings, padding_side=reader.padding_side)
-    shares = processes.gather_outcomes(
-        lambda: (_rows_of(own), read_batches(reader, table, own, keep=keep, on_batch=on_batch))
-    )
+    read = partial(read_batches, keep=keep, on_batch=on_batch, names=names)
+    shares = processes.gather_outcomes(lambda: (_rows_of(own), read(reader, table, own)))
     rows = np.concatenate([rows for rows, _ in shares])
     return _in_table_order([part for _, parts in shares for part in parts], rows)
 
