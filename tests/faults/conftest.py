@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,8 +121,6 @@ class Launcher:
         return None
 
     def close(self) -> None:
-        for pid in self.jobs:
-            os.killpg(pid, signal.SIGKILL)
         self.server.communicate(timeout=20)
 
 
@@ -159,6 +158,27 @@ def arguments(recipe_file: Path, tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
+def _killed_run(
+    launcher: Launcher, recipe_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Killed in step 36, while the budget falls: the checkpoints of steps 30 and 35."""
+    runs_dir = tmp_path_factory.mktemp("killed")
+    moment = {"scope": "step", "step": 36, "number": 1}
+    ended = launcher.run(
+        *("train", recipe_file, "--set", f"runs_dir={runs_dir}"),
+        kill={"moment": moment, "note": str(runs_dir / "note")},
+    )
+    assert ended.code == -signal.SIGKILL, ended
+    return runs_dir / "run"
+
+
+@pytest.fixture
+def killed_run(_killed_run: Path, tmp_path: Path) -> Path:
+    """A copy of it, where `arguments` look for a run: most faults come after step 35."""
+    return shutil.copytree(_killed_run, tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
 def reference(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that is never stopped, by `python -m qarank`."""
     runs_dir = tmp_path_factory.mktemp("reference")
@@ -176,19 +196,19 @@ def reference(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 TIMES = ("seconds", "_s", "_per_s")  # so end the names of what is never the same twice
 ONCE = ("run.json", "recipe.yaml", "manifest.json", ".lock")  # of their own, or of other files
-BY_LINE = ("metrics.jsonl", "state.json")
+BY_VALUE = ("metrics.jsonl", "state.json")
 
 
 @pytest.fixture
-def assert_same(reference: Path) -> Callable[[Path], None]:
-    """Asserts that a run's folder is that of the run never stopped, but for times."""
+def assert_same(reference: Path) -> Callable[..., None]:
+    """Asserts that a run's folder is that of the run never stopped, or another, but for times."""
 
-    def check(run_dir: Path) -> None:
-        assert list_files(run_dir) == list_files(reference)
-        for name in list_files(reference):
-            assert read(run_dir / name) == read(reference / name), name
-        assert read_events(run_dir) == read_events(reference)
-        mine, other = (json.loads((each / "run.json").read_text()) for each in (run_dir, reference))
+    def check(run_dir: Path, wanted: Path = reference) -> None:
+        assert list_files(run_dir) == list_files(wanted)
+        for name in list_files(wanted):
+            assert read(run_dir / name) == read(wanted / name), name
+        assert read_events(run_dir) == read_events(wanted)
+        mine, other = (json.loads((each / "run.json").read_text()) for each in (run_dir, wanted))
         for key in ("state", "plan", "result"):
             assert without_times(mine[key]) == without_times(other[key]), key
 
@@ -205,7 +225,7 @@ def read(path: Path) -> Any:
     """What must be the same: bytes, or values without times."""
     if path.is_dir() or path.name in ONCE:
         return None
-    if path.name not in BY_LINE:
+    if path.name not in BY_VALUE:
         return path.read_bytes()
     text = path.read_text()
     documents = text.splitlines() if path.suffix == ".jsonl" else [text]

@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,16 +30,17 @@ def count_moments(path: str) -> None:
     atexit.register(write)
 
 
+ACTS: dict[Moment, Callable[[str], None]] = {}
+
+
 def act_at(moment: dict[str, Any], act: Callable[[str], None]) -> None:
     """Act at a moment, once, knowing where the code is."""
-    wanted = Moment(**moment)
+    ACTS[Moment(**moment)] = act
+    sys.settrace(Watcher(lambda found, where: ACTS.pop(found, ignore)(where)))
 
-    def on_moment(found: Moment, where: str) -> None:
-        if found == wanted:
-            sys.settrace(None)
-            act(where)
 
-    sys.settrace(Watcher(on_moment))
+def ignore(where: str) -> None:
+    """Most moments pass."""
 
 
 def kill(moment: dict[str, Any], note: str, torn: str | None = None) -> None:
@@ -67,9 +69,14 @@ def tear(run_dir: Path) -> None:
                 file.write(path.read_bytes()[:20])
 
 
-def send(moment: dict[str, Any], number: int) -> None:
-    """Send this process a signal at a moment."""
-    act_at(moment, lambda _: os.kill(os.getpid(), number))
+def send(moment: dict[str, Any], numbers: list[int]) -> None:
+    """Send this process signals, one after the other, at a moment."""
+
+    def send_all(_: str) -> None:
+        for number in numbers:
+            os.kill(os.getpid(), number)
+
+    act_at(moment, send_all)
 
 
 def fill_disk(moment: dict[str, Any], filler: str) -> None:
@@ -87,9 +94,19 @@ def fill_disk(moment: dict[str, Any], filler: str) -> None:
     act_at(moment, fill)
 
 
-def limit_file_size(limit: int) -> None:
-    """As a quota does: no file may grow beyond so many bytes."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+def limit_file_size(moment: dict[str, Any], limit: int) -> None:
+    """As a quota does: from here on no file may grow beyond so many bytes."""
+    act_at(moment, lambda _: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+
+
+def make_read_only(moment: dict[str, Any], folder: str) -> None:
+    """From here on nothing may be written in a folder; it is a mount, to be undone."""
+
+    def mount(_: str) -> None:
+        subprocess.run(["mount", "--bind", folder, folder], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+
+    act_at(moment, mount)
 
 
 def nan_loss(step: int) -> None:
@@ -157,6 +174,7 @@ FAULTS: dict[str, Callable[..., None]] = {
         send,
         fill_disk,
         limit_file_size,
+        make_read_only,
         nan_loss,
         nan_weight,
         infinite_gradient,

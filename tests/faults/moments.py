@@ -16,6 +16,7 @@ PACKAGE = str(Path(qarank.__file__).parent)
 STEP = "Trainer.train_step"
 ENDING = "ending"  # after the last step, or after resuming from it
 SCOPES = {  # a function by its qualified name, and all that it calls
+    "prepare_run": "preparing",
     STEP: "step",
     "RankAllocator.after_optimizer_step": "round",
     "Evaluator.__call__": "evaluation",

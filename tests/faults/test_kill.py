@@ -64,8 +64,9 @@ def draw_moments(random: Random, counts: Counts) -> list[Moment]:
         for part, step in enumerate(random.sample(list(steps), how_many))
     ]
     found.sort(key=lambda moment: (moment.step, ORDER.index(moment.scope)))
-    places = [place for place, moment in enumerate(found) if moment.step > 10]  # resumes there
-    for place in random.sample(places, NUM_RESUMING):
+    # Where the attempt before has come beyond the first save, there is a checkpoint.
+    places = [place for place in range(1, len(found)) if found[place - 1].step > 5]
+    for place in sorted(random.sample(places, NUM_RESUMING), reverse=True):
         found.insert(place, draw("resuming", 0))
     return [*found, draw("ending", 0)]
 
@@ -93,9 +94,11 @@ class KilledRun:
 
     def kill_before(self, moment: Moment, seconds: float) -> Kill:
         """From outside, so long after it has gone on; it does not come beyond the moment."""
-        stop = {"moment": asdict(moment), "number": signal.SIGSTOP}
+        stop = {"moment": asdict(moment), "numbers": [signal.SIGSTOP]}
         job = self.launcher.start(*self.arguments, send=stop)
+        until = time.monotonic() + 30
         while "going on after step" not in job.err:
+            assert time.monotonic() < until, job.err
             time.sleep(0.005)
         time.sleep(seconds)
         job.send(signal.SIGKILL)
@@ -140,13 +143,15 @@ def test_a_run_killed_at_20_moments_and_resumed_ends_bit_equal_to_one_never_stop
 ) -> None:
     random = Random(seed)
     moments = draw_moments(random, counts)
-    by_time = random.sample(moments[-10:], NUM_BY_TIME)  # before these
+    late = [moment for moment in moments if moment.step > TINIT]
+    by_time = random.sample(late, NUM_BY_TIME)  # before these
     run = KilledRun(launcher, arguments, tmp_path)
     kills: list[Kill] = []
     for moment in moments:
         if moment in by_time:
             kills.append(run.kill_before(moment, random.uniform(0, MAX_DELAY_S)))
-        kills.append(run.kill_at(moment, torn=random.random() < 0.5))
+        torn = moment.scope == "save" or random.random() < 0.5
+        kills.append(run.kill_at(moment, torn=torn))
     run.finish()
     for kill in kills:
         print(f"killed: {kill.scope:10} step {kill.step:2}  {kill.where}")

@@ -25,6 +25,7 @@ MODULES = (
     "transformers.models.bert.modeling_bert",
     "transformers.models.bert.tokenization_bert",
 )
+RUNNING: set[int] = set()
 
 
 def main() -> None:
@@ -44,6 +45,7 @@ def main() -> None:
         if requests in ready:
             line = read_line(requests)
             if not line:
+                kill_all()
                 return
             start(json.loads(line))
 
@@ -72,12 +74,20 @@ def tell_ended() -> None:
             return
         if pid == 0:
             return
+        RUNNING.discard(pid)
         say({"pid": pid, "status": status})
+
+
+def kill_all() -> None:
+    """Whatever has become of who asked for them, nothing is left running."""
+    for pid in RUNNING:
+        os.killpg(pid, signal.SIGKILL)
 
 
 def start(request: dict[str, Any]) -> None:
     pid = os.fork()
     if pid:
+        RUNNING.add(pid)
         say({"pid": pid})
     else:
         run_command(request)
