@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from qarank.cli.audit_table import print_audit
 from qarank.cli.quantities import format_bytes, format_duration
 from qarank.cli.render import format_value, print_facts, print_table
 
@@ -11,6 +12,8 @@ def print_plan(name: str, report: Mapping[str, Any]) -> None:
     """All that `describe_preparation` reports and, if it is there, the estimate."""
     plan = report["plan"]
     print_data(report["data"])
+    if "audit" in report:
+        print_audit(report["audit"])
     print_facts(f"plan of {name}", _describe_steps(plan, report["processes"]))
     print_groups(plan)
     if plan["schedule"] is None:
@@ -19,6 +22,12 @@ def print_plan(name: str, report: Mapping[str, Any]) -> None:
         print_budget(plan)
     if "estimate" in report:
         print_estimate(report["estimate"])
+
+
+def print_findings(report: Mapping[str, Any]) -> None:
+    """What is in the data alone, without the plan of a run of it."""
+    print_data(report["data"])
+    print_audit(report["audit"])
 
 
 def print_data(data: Mapping[str, Any]) -> None:
@@ -102,6 +111,7 @@ def print_points(name: str, points: Sequence[Mapping[str, Any]]) -> None:
     data = {tuple(part["label"] for part in point["data"].values()): point for point in points}
     for point in data.values():
         print_data(point["data"])
+        print_audit(point["audit"])
     print_table(
         f"points of {name}",
         ["point", "steps", "rounds", "trained", "triplets"],

@@ -1,8 +1,10 @@
-"""qarank prepare: build and cache a recipe's features."""
+"""qarank prepare: build and cache a recipe's features, and audit its data."""
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from qarank.cli.options import (
     JsonOption,
@@ -16,15 +18,20 @@ from qarank.cli.options import (
 if TYPE_CHECKING:
     from qarank.config.schema import Recipe
 
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Whatever the audit finds is an error.")
+]
+
 
 def prepare(
     recipe: RecipeArgument,
     overrides: SetOption = None,
+    strict: StrictOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Tokenise and window a recipe's data, and show what a run of it would be.
+    """Tokenise, window and audit a recipe's data, and show what a run of it would be.
 
     Example: qarank prepare recipes/quickstart.yaml
     """
@@ -33,12 +40,43 @@ def prepare(
 
     asked = load_recipe(recipe, overrides or [])
     if asked.sweep is not None:
-        show_points(asked, as_json=as_json)
+        show_points(asked, as_json=as_json, strict=strict)
         return
     from qarank.workflows.reach import check_reach
 
     check_reach(asked)
-    show_plan(asked, as_json=as_json, with_estimate=False)
+    show_preparation(asked, as_json=as_json, strict=strict)
+
+
+def show_preparation(recipe: "Recipe", *, as_json: bool, strict: bool) -> None:
+    """Build the features, and print what is in the data and what a run of it would be.
+
+    Of several processes the main one does it all.
+
+    Raises:
+        DataError: after printing: the data is not sound.
+    """
+    from qarank.engine.environment import read_world
+
+    world = read_world(os.environ)
+    if not world.is_main:
+        return
+    from qarank.cli.plan_table import print_findings, print_plan
+    from qarank.cli.render import print_json
+    from qarank.workflows.audit import require_sound
+    from qarank.workflows.prepare import audit_prepared, describe_preparation, prepare_run
+
+    prepared = prepare_run(recipe, will_train=False, keep_faults=True)
+    written = audit_prepared(prepared)
+    prepared = replace(prepared, world_size=world.world_size)
+    report = {**describe_preparation(prepared), "audit": written.to_dict()}
+    if as_json:
+        print_json(report)
+    elif written.audit.is_grave:  # then the plan is of less than the data
+        print_findings(report)
+    else:
+        print_plan(recipe.name, report)
+    require_sound(written, strict=strict)
 
 
 def show_plan(
@@ -82,8 +120,12 @@ def show_plan(
         check_disk(prepared)
 
 
-def show_points(recipe: "Recipe", *, as_json: bool) -> None:
-    """Build the features of every point of a sweep, and print what their runs would be."""
+def show_points(recipe: "Recipe", *, as_json: bool, strict: bool = False) -> None:
+    """Build the features of every point of a sweep, and print what their runs would be.
+
+    Raises:
+        DataError: after printing: the data of a point is not sound.
+    """
     from qarank.config.sweep_points import expand_points
     from qarank.workflows.reach import check_reach
 
@@ -92,10 +134,14 @@ def show_points(recipe: "Recipe", *, as_json: bool) -> None:
         check_reach(point.recipe)
     from qarank.cli.plan_table import print_points
     from qarank.cli.render import print_json
-    from qarank.workflows.prepare import describe_points
+    from qarank.workflows.audit import require_sound
+    from qarank.workflows.prepare import describe_points, naming_point
 
     described = describe_points(points)
     if as_json:
-        print_json({"points": described})
+        print_json({"points": [report for report, _ in described]})
     else:
-        print_points(recipe.name, described)
+        print_points(recipe.name, [report for report, _ in described])
+    for report, written in described:
+        with naming_point(report["point"]):
+            require_sound(written, strict=strict)

@@ -154,7 +154,7 @@ def _place_labels(
     """(num_features,) each: the first gold answer where a window holds all of it, else cls."""
     text_at = row_offsets_of(texts.context_chars + 1)[:-1]  # one character apart
     base = np.repeat(text_at, texts.contexts.lengths)  # (tokens of all contexts,)
-    spans = np.array([_first_answer_span(example) for example in examples], dtype=np.int64)
+    spans = np.array([first_answer_span(example) for example in examples], dtype=np.int64)
     spans += text_at[texts.context_of][:, None]  # (num_examples, 2)
     first, last = find_answer_tokens(
         texts.contexts.starts + base, texts.contexts.ends + base, spans[:, 0], spans[:, 1]
@@ -170,7 +170,7 @@ def _place_labels(
     )
 
 
-def _first_answer_span(example: Example) -> tuple[int, int]:
+def first_answer_span(example: Example) -> tuple[int, int]:
     """Code points of the first gold answer without white space at its ends; -1, -1 if none."""
     text = example.answers[0] if example.answers else ""
     if not text.strip():

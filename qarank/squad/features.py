@@ -51,8 +51,13 @@ def load_or_build_features(
         DataError, ModelError: as build_features.
         RunError: the file cannot be written.
     """
-    key = cache_key(examples, tokenizer, max_seq_length=max_seq_length, doc_stride=doc_stride)
-    path = cache_dir / key / "features.arrow"
+    path = features_path(
+        examples,
+        tokenizer,
+        max_seq_length=max_seq_length,
+        doc_stride=doc_stride,
+        cache_dir=cache_dir,
+    )
     with suppress(DataError):  # not there, or not whole: built anew
         return read_table(path), True
     with only_builder(path):
@@ -64,6 +69,19 @@ def load_or_build_features(
         )
         write_table(table, path)
     return read_table(path), False
+
+
+def features_path(
+    examples: Sequence[Example],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_seq_length: int,
+    doc_stride: int,
+    cache_dir: Path,
+) -> Path:
+    """The file that `load_or_build_features` keeps these features in."""
+    key = cache_key(examples, tokenizer, max_seq_length=max_seq_length, doc_stride=doc_stride)
+    return cache_dir / key / "features.arrow"
 
 
 def cache_key(

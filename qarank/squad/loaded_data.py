@@ -91,11 +91,11 @@ def list_notes(data: LoadedData) -> list[str]:
     ]
     placed = sum(mended.change == "placed" for mended in data.mended)
     if placed:
-        lines.append(f"{placed:,} answers had no answer_start and occur once: found by their text")
+        lines.append(f"answers without an answer_start, found since they occur once: {placed:,}")
     others = [mended for mended in data.mended if mended.change != "placed"]
     if others:
         lines.append(
-            f"{len(others):,} answers were not where they said and were put right, the first in"
+            f"answers that were not where they said, put right: {len(others):,}, the first in"
             f" {others[0].file} (id {others[0].id}): {others[0].line}"
         )
     return lines

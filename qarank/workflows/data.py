@@ -1,5 +1,6 @@
 """A recipe's examples and features."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from qarank.squad.columns import USUAL, Columns
 from qarank.squad.examples import Example
 from qarank.squad.feature_table import FeatureTable
 from qarank.squad.features import load_or_build_features
+from qarank.squad.loaded_data import LoadedData, list_notes
 from qarank.squad.source_names import file_stem, is_file_name
-from qarank.squad.sources import load_examples
+from qarank.squad.sources import load_data
+
+LOG = logging.getLogger("qarank")
 
 
 @dataclass(frozen=True)
@@ -23,15 +27,20 @@ class Part:
 
     Attributes:
         label: short name, as in eval/<checkpoint>/<label>.
-        examples: in their order.
+        data: the examples, and what reading them brought up.
         table: their features.
         was_cached: whether the features had been built before.
     """
 
     label: str
-    examples: list[Example]
+    data: LoadedData
     table: FeatureTable
     was_cached: bool
+
+    @property
+    def examples(self) -> list[Example]:
+        """In their order."""
+        return self.data.examples
 
 
 def features_cache_dir() -> Path:
@@ -42,25 +51,42 @@ def features_cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "qarank" / "features"
 
 
-def load_train_part(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Part:
-    """The training examples, a random share if max_train_examples says so, and their features."""
+def load_train_part(
+    recipe: Recipe, tokenizer: PreTrainedTokenizerBase, *, keep_faults: bool = False
+) -> Part:
+    """The training examples, a random share if max_train_examples says so, and their features.
+
+    Args:
+        recipe: as asked.
+        tokenizer: the model's.
+        keep_faults: leave out records that are wrong, and note them; else the first is an error.
+    """
     source, split = recipe.data.train_location
     limit = recipe.data.max_train_examples
     columns = Columns(recipe.data.column_mapping)
-    examples = load_examples(source, split, columns=columns, limit=limit, seed=recipe.seed)
-    return _with_features(label_data(source, split), examples, recipe.data, tokenizer)
+    data = load_data(
+        source, split, columns=columns, limit=limit, seed=recipe.seed, keep_faults=keep_faults
+    )
+    return _with_features(label_data(source, split), data, recipe.data, tokenizer)
 
 
-def load_validation_part(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Part | None:
-    """The evaluation examples and their features; None where the recipe names none."""
+def load_validation_part(
+    recipe: Recipe, tokenizer: PreTrainedTokenizerBase, *, keep_faults: bool = False
+) -> Part | None:
+    """The evaluation examples and their features; None where the recipe names none.
+
+    Args:
+        recipe: as asked.
+        tokenizer: the model's.
+        keep_faults: as in `load_train_part`.
+    """
     location = recipe.data.validation_location
     if location is None:
         return None
     limit = recipe.data.max_eval_examples
     columns = Columns(recipe.data.column_mapping)
-    return load_evaluation_part(
-        *location, recipe=recipe, tokenizer=tokenizer, columns=columns, limit=limit
-    )
+    data = load_data(*location, columns=columns, limit=limit, keep_faults=keep_faults)
+    return _with_features(label_data(*location), data, recipe.data, tokenizer)
 
 
 def load_evaluation_part(
@@ -73,8 +99,8 @@ def load_evaluation_part(
     limit: int | None = None,
 ) -> Part:
     """Evaluation examples from any source, the first `limit` of them, and features."""
-    examples = load_examples(source, split, columns=columns, limit=limit)
-    return _with_features(label_data(source, split), examples, recipe.data, tokenizer)
+    data = load_data(source, split, columns=columns, limit=limit)
+    return _with_features(label_data(source, split), data, recipe.data, tokenizer)
 
 
 def label_data(source: str | list[str], split: str) -> str:
@@ -88,6 +114,12 @@ def label_data(source: str | list[str], split: str) -> str:
     return f"{first.removeprefix('sample:').replace('/', '_')}-{split}"
 
 
+def tell_notes(part: Part) -> None:
+    """Say what reading a part brought up, a line each."""
+    for line in list_notes(part.data):
+        LOG.info("%s: %s", part.label, line)
+
+
 def allows_no_answer(data: DataConfig, *parts: Sequence[Example]) -> bool:
     """Whether "no answer" is an answer: as the recipe says, else as the examples show."""
     if data.version_2_with_negative != "auto":
@@ -96,13 +128,13 @@ def allows_no_answer(data: DataConfig, *parts: Sequence[Example]) -> bool:
 
 
 def _with_features(
-    label: str, examples: list[Example], data: DataConfig, tokenizer: PreTrainedTokenizerBase
+    label: str, data: LoadedData, lengths: DataConfig, tokenizer: PreTrainedTokenizerBase
 ) -> Part:
     table, was_cached = load_or_build_features(
-        examples,
+        data.examples,
         tokenizer,
-        max_seq_length=data.max_seq_length,
-        doc_stride=data.doc_stride,
+        max_seq_length=lengths.max_seq_length,
+        doc_stride=lengths.doc_stride,
         cache_dir=features_cache_dir(),
     )
-    return Part(label, examples, table, was_cached)
+    return Part(label, data, table, was_cached)

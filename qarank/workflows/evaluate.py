@@ -20,7 +20,7 @@ from qarank.workflows.compare import (
     list_intervals,
     read_others,
 )
-from qarank.workflows.data import Part, allows_no_answer, load_evaluation_part
+from qarank.workflows.data import Part, allows_no_answer, load_evaluation_part, tell_notes
 from qarank.workflows.run_qa import answer_as_run_qa
 from qarank.workflows.saved_model import OpenedRun, open_run
 from qarank.workflows.scoring import evaluate_reader
@@ -72,6 +72,7 @@ def evaluate_run(
         require_file(data)
     opened = open_run(path, precision=precision)
     part = _load_part(path, opened, data)
+    tell_notes(part)
     others = read_others(wanted, part.label)
     with ProgressBar("evaluate", len(part.table), shown=show_progress) as bar:
         answer = _answer if compat is None else _answer_as_run_qa

@@ -1,6 +1,7 @@
 """qarank prepare: data -> features, cached; and what a run of them will be."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,14 @@ from qarank.config.sweep_points import SweepPoint
 from qarank.engine.distributed import ALONE, Processes
 from qarank.engine.precision import check_precision, default_device, resolve_precision
 from qarank.errors import DataError, QarankError
+from qarank.workflows.audit import WrittenAudit, write_audit
 from qarank.workflows.data import (
     Part,
     allows_no_answer,
     features_cache_dir,
     load_train_part,
     load_validation_part,
+    tell_notes,
 )
 from qarank.workflows.model import load_config, load_tokenizer
 from qarank.workflows.model_source import ModelSource, find_model
@@ -57,7 +60,11 @@ class Prepared:
 
 
 def prepare_run(
-    recipe: Recipe, processes: Processes = ALONE, *, will_train: bool = True
+    recipe: Recipe,
+    processes: Processes = ALONE,
+    *,
+    will_train: bool = True,
+    keep_faults: bool = False,
 ) -> Prepared:
     """Find the model, build or find the features, plan the run.
 
@@ -67,6 +74,7 @@ def prepare_run(
         recipe: as asked.
         processes: of the run.
         will_train: False where only features are wanted, which need no GPU whatever the precision.
+        keep_faults: leave out records that are wrong, and note them; else the first is an error.
 
     Raises:
         QarankError: the model, the precision, the data or the schedule cannot be used.
@@ -80,11 +88,17 @@ def prepare_run(
     tokenizer = load_tokenizer(source)
     _check_length(recipe, config)
     train, validation = processes.first_on_machine(
-        lambda: (load_train_part(recipe, tokenizer), load_validation_part(recipe, tokenizer)),
+        lambda: (
+            load_train_part(recipe, tokenizer, keep_faults=keep_faults),
+            load_validation_part(recipe, tokenizer, keep_faults=keep_faults),
+        ),
         what="the features",
     )
-    parts = [part.examples for part in (train, validation) if part is not None]
-    with_null = allows_no_answer(recipe.data, *parts)
+    parts = [part for part in (train, validation) if part is not None]
+    if processes.is_main:
+        for part in parts:
+            tell_notes(part)
+    with_null = allows_no_answer(recipe.data, *(part.examples for part in parts))
     plan = plan_run(config, len(train.table), recipe)
     world_size = processes.world.world_size
     return Prepared(
@@ -119,13 +133,20 @@ def describe_preparation(prepared: Prepared) -> dict[str, Any]:
     }
 
 
+def audit_prepared(prepared: Prepared) -> WrittenAudit:
+    """Look through the data of a run and write down what was found."""
+    return write_audit(prepared.parts, prepared.recipe.data, prepared.tokenizer)
+
+
 def describe_processes(prepared: Prepared) -> dict[str, int | float]:
     """How many there are, and the features of a step that fall to one of them, on average."""
     size = prepared.world_size
     return {"world_size": size, "features_a_step": prepared.recipe.train.batch_size / size}
 
 
-def describe_points(points: Sequence[SweepPoint]) -> list[dict[str, Any]]:
+def describe_points(
+    points: Sequence[SweepPoint],
+) -> list[tuple[dict[str, Any], WrittenAudit]]:
     """What `qarank prepare` reports of a sweep: each point as if it were alone, under its name.
 
     Raises:
@@ -133,13 +154,22 @@ def describe_points(points: Sequence[SweepPoint]) -> list[dict[str, Any]]:
     """
     described = []
     for point in points:
-        try:
-            prepared = prepare_run(point.recipe, will_train=False)
-        except QarankError as error:
-            error.args = (f"sweep point {point.name}: {error}", *error.args[1:])
-            raise
-        described.append({"point": point.name, **describe_preparation(prepared)})
+        with naming_point(point.name):
+            prepared = prepare_run(point.recipe, will_train=False, keep_faults=True)
+        written = audit_prepared(prepared)
+        report = {**describe_preparation(prepared), "audit": written.to_dict()}
+        described.append(({"point": point.name, **report}, written))
     return described
+
+
+@contextmanager
+def naming_point(name: str) -> Iterator[None]:
+    """Let the line of an error begin with the name of the sweep's point."""
+    try:
+        yield
+    except QarankError as error:
+        error.args = (f"sweep point {name}: {error}", *error.args[1:])
+        raise
 
 
 def _check_length(recipe: Recipe, config: PretrainedConfig) -> None:

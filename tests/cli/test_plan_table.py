@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from qarank.cli import render
-from qarank.cli.plan_table import print_plan, print_points
+from qarank.cli.plan_table import print_findings, print_plan, print_points
 
 KIND = "deberta.encoder.layer.*.attention.self.query_proj"
 DATA = {
@@ -52,6 +52,13 @@ REPORT: dict[str, Any] = {
     "data": DATA,
     "plan": PLAN,
     "processes": {"world_size": 1, "features_a_step": 16.0},
+}
+SPREAD = {"number": 64, "least": 4, "median": 12, "p95": 20, "most": 46}
+TOKENS = {"questions": SPREAD, "contexts": SPREAD, "answers": SPREAD, "windowed_share": 0.25}
+AUDIT: dict[str, Any] = {
+    "path": "/cache/audit.json",
+    "parts": {"train": {"label": "almanac-train", "counts": {}, "tokens": TOKENS}},
+    "findings": [],
 }
 ESTIMATE = {
     "step_s": 0.125,
@@ -152,12 +159,26 @@ def test_phases_without_a_step_say_so(shown: Callable[..., str]) -> None:
 
 
 def test_a_sweep_shows_data_once_and_a_row_a_point(capsys: pytest.CaptureFixture[str]) -> None:
-    lora = REPORT | {"point": "lora", "plan": PLAN | {"schedule": None}}
-    print_points("study", [lora, REPORT | {"point": "svd"}])
+    audited = REPORT | {"audit": AUDIT}
+    lora = audited | {"point": "lora", "plan": PLAN | {"schedule": None}}
+    print_points("study", [lora, audited | {"point": "svd"}])
     out = capsys.readouterr().out
-    assert out.count("almanac-train") == 1
+    assert out.count("almanac-train") == out.count("audit: no findings") == 1
     assert "points of study" in out
     (line,) = (line for line in out.splitlines() if line.startswith("│ svd"))
     cells = [part.strip() for part in line.split("│")[1:-1]]
     assert cells == ["svd", "98,820", "439", "1,993,058", "864 -> 576"]
     assert "│ lora  │ 98,820 │      - │" in out
+
+
+def test_the_audit_comes_after_the_data_and_before_the_plan(shown: Callable[..., str]) -> None:
+    out = shown(audit=AUDIT)
+    places = [out.index(word) for word in ("almanac-train", "no findings", "plan of squad")]
+    assert places == sorted(places)
+    assert "audit" not in shown()
+
+
+def test_findings_are_shown_without_a_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    print_findings({"data": DATA, "audit": AUDIT})
+    out = capsys.readouterr().out
+    assert "almanac-train" in out and "no findings" in out and "plan" not in out

@@ -10,7 +10,7 @@ def test_what_was_done_to_the_data_is_told_in_a_line_each() -> None:
     ]
     assert list_notes(LoadedData([], [], mended=mended, unnamed=["d.csv"])) == [
         "d.csv has no ids: each is the file's name and a number, from 0",
-        "1 answers had no answer_start and occur once: found by their text",
-        "2 answers were not where they said and were put right, the first in d.csv (id b):"
+        "answers without an answer_start, found since they occur once: 1",
+        "answers that were not where they said, put right: 2, the first in d.csv (id b):"
         ' "x" (at 1) is "x" at 2',
     ]

@@ -148,12 +148,13 @@ def test_the_points_of_a_sweep_are_described_under_their_names(
     tiny_recipe: Callable[..., Recipe],
 ) -> None:
     seeds = tiny_recipe(sweep={"points": [{"name": "a"}, {"name": "b", "train.max_steps": 20}]})
-    points = describe_points(expand_points(seeds))
+    points = [report for report, _ in describe_points(expand_points(seeds))]
     assert [(point["point"], point["plan"]["total_steps"]) for point in points] == [
         ("a", 12),
         ("b", 20),
     ]
     assert points[0]["data"]["train"]["examples"] == 64
+    assert points[0]["audit"]["findings"] == []
 
 
 def test_a_point_that_cannot_run_is_named(tiny_recipe: Callable[..., Recipe]) -> None:
