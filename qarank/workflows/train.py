@@ -72,8 +72,9 @@ def train_recipe(recipe: Recipe, options: TrainOptions) -> dict[str, Any]:
     world = read_world(os.environ)
     device = local_device(world)
     with join_processes(world, device) as processes:
-        # torchrun has started the processes anew: what they had done is to be gone on with.
-        again = world.restarts > 0
+        # torchrun has started the processes anew: what they had done is to be gone on with. Where a
+        # lost machine was replaced, the new one's launcher has not counted that.
+        again = max(processes.gather(world.restarts)) > 0
         asked = replace(
             options, resume=options.resume or again, overwrite=options.overwrite and not again
         )
