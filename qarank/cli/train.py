@@ -18,7 +18,7 @@ from qarank.cli.options import (
     set_verbosity,
 )
 from qarank.engine.environment import World, is_launched, read_world
-from qarank.errors import LaunchError, RecipeError
+from qarank.errors import LaunchError, LostProcessError, RecipeError
 
 if TYPE_CHECKING:
     from qarank.config.schema import Recipe
@@ -71,10 +71,8 @@ def train(
 
         show_plan(asked, as_json=as_json, with_estimate=True, nproc=nproc)
     elif nproc is not None and (nproc > 1 or max_restarts):
-        from qarank.engine.launch import launch_processes
-
-        command = _without_launch_options(sys.argv[1:])
-        raise typer.Exit(launch_processes(command, nproc=nproc, max_restarts=max_restarts))
+        again = _resume_command(recipe, overrides or [], World(0, 0, nproc, nproc))
+        raise typer.Exit(_launch(nproc, max_restarts, resume_command=again))
     else:
         from qarank.workflows.train import TrainOptions, train_recipe
 
@@ -85,6 +83,18 @@ def train(
             resume_command=_resume_command(recipe, overrides or [], read_world(os.environ)),
         )
         show_run(asked, train_recipe(asked, options), as_json=as_json)
+
+
+def _launch(nproc: int, max_restarts: int, *, resume_command: str) -> int:
+    """Run this command line as several processes; the exit code to end with."""
+    from qarank.engine.launch import launch_processes
+
+    command = _without_launch_options(sys.argv[1:])
+    try:
+        return launch_processes(command, nproc=nproc, max_restarts=max_restarts)
+    except LostProcessError as error:
+        error.hint = f"go on with {resume_command}"
+        raise
 
 
 def show_run(recipe: "Recipe", run: dict[str, Any], *, as_json: bool) -> None:

@@ -77,12 +77,16 @@ def _quiet_agent() -> None:
 
 
 def _judge(exit_codes: Mapping[int, int]) -> int:
-    """The exit code of a run some of whose processes failed; negative codes are signals."""
+    """The exit code of a run some of whose processes failed; negative codes are signals.
+
+    Where one was killed the others ended for want of it; SIGTERM is how the agent ends those left.
+    """
+    killed = [rank for rank, code in exit_codes.items() if code < 0 and code != -signal.SIGTERM]
     told = [code for code in exit_codes.values() if code > 0]
-    if told:
+    if told and not killed:
         return told[0]
-    global_rank, code = next(iter(exit_codes.items()))
-    name = signal.Signals(-code).name
+    global_rank = (killed or list(exit_codes))[0]
+    name = signal.Signals(-exit_codes[global_rank]).name
     raise LostProcessError(f"process {global_rank} was ended by {name}")
 
 

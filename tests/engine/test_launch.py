@@ -17,11 +17,26 @@ def test_what_the_user_says_of_threads_stays() -> None:
     assert thread_settings({"OMP_NUM_THREADS": "3"}, nproc=2, num_cores=16) == {}
 
 
-@pytest.mark.parametrize("codes", [{0: 2, 1: 2}, {1: 3}, {0: -signal.SIGKILL, 1: 3}])
+@pytest.mark.parametrize(
+    "codes", [{0: 2, 1: 2}, {1: 3}, {0: -signal.SIGTERM, 1: 3}, {0: 3, 1: -signal.SIGTERM}]
+)
 def test_a_process_that_ended_by_itself_gives_the_exit_code(codes: dict[int, int]) -> None:
     assert _judge(codes) == max(codes.values())
 
 
-def test_a_killed_process_is_named_with_its_signal() -> None:
+@pytest.mark.parametrize(
+    "codes",
+    [
+        {1: -signal.SIGKILL},
+        {0: 3, 1: -signal.SIGKILL},
+        {0: -signal.SIGTERM, 1: -signal.SIGKILL},
+    ],
+)
+def test_a_killed_process_is_named_with_its_signal(codes: dict[int, int]) -> None:
     with pytest.raises(LostProcessError, match=r"^process 1 was ended by SIGKILL$"):
-        _judge({1: -signal.SIGKILL})
+        _judge(codes)
+
+
+def test_processes_that_only_sigterm_ended_are_lost_too() -> None:
+    with pytest.raises(LostProcessError, match=r"^process 0 was ended by SIGTERM$"):
+        _judge({0: -signal.SIGTERM, 1: -signal.SIGTERM})
