@@ -139,7 +139,9 @@ def audit_part(
     """
     examples = data.examples
     lengths = measure_lengths(examples, table, num_special=num_special, doc_stride=doc_stride)
-    faults = {kind: [fault for fault in data.faults if fault.kind == kind] for kind in FAULTS}
+    # In the order they came up: the first is what training ends at.
+    kinds = dict.fromkeys(fault.kind for fault in data.faults)
+    faults = {kind: [fault for fault in data.faults if fault.kind == kind] for kind in kinds}
     repaired = [mended for mended in data.mended if mended.change != "placed"]
     found: dict[str, Found] = {
         "unreachable_answers": find_unreachable(examples, table),

@@ -99,7 +99,7 @@ def _walk_lines(lines: Iterator[bytes], name: str) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             where = f"{name}: line {number}"
-            yield Row(where, parse_json(line, where), "flat")
+            yield Row(where, parse_json(line.rstrip(), where), "flat")
 
 
 def _refuse(found: str, name: str, labelled: bool) -> str:

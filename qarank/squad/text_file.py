@@ -92,6 +92,7 @@ def parse_json(content: bytes, where: str) -> Any:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}" if "\n" in text.strip() else ""
         place = place or f"column {error.colno}"
-        raise DataError(f"{where} is not JSON: {error.msg} at {place}") from error
+        reason = error.msg.removesuffix(" at")  # "starting at"
+        raise DataError(f"{where} is not JSON: {reason} at {place}") from error
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, endless nests
         raise DataError(f"{where} is not JSON that can be read ({error})") from error

@@ -52,10 +52,11 @@ def test_sound_data_has_counts_and_no_findings(bert: PreTrainedTokenizerBase) ->
 
 
 def test_every_fault_of_reading_is_a_grave_finding(bert: PreTrainedTokenizerBase) -> None:
-    kinds = list(FAULTS)
+    kinds = list(reversed(FAULTS))  # as they came up
     faults = [Fault(kind, f"line of {kind}", "d.json", "x") for kind in kinds for _ in "ab"]
     part, findings = audit(load(almanac("validation")[:2], faults=faults), bert)
     assert [(finding.name, finding.count) for finding in findings] == [(kind, 2) for kind in kinds]
+    assert [finding.what for finding in findings] == [FAULTS[kind] for kind in kinds]
     assert all(finding.is_grave for finding in findings)
     assert findings[0].examples[0].remark == f"line of {kinds[0]}"
     assert part.counts["refused_records"] == 2 * len(kinds)
