@@ -35,8 +35,8 @@ ODDITIES = {
     "contradictory_labels": "same question and context, other label",
     "empty_questions": "questions without text",
     "cut_questions": "questions cut to fit a window",
-    "shared_contexts": "evaluation's contexts also in training",
-    "shared_ids": "evaluation's ids also in training",
+    "shared_contexts": "questions whose context is also in training",
+    "shared_ids": "questions whose id is also in training",
 }
 
 

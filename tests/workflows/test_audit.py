@@ -65,9 +65,7 @@ def test_oddities_are_an_error_only_where_asked() -> None:
     assert refuse(written(("odd", 1_203, False)), strict=True) == (
         "squad: 1,203 odd, the first q1; --strict allows none; they are listed in /cache/audit.json"
     )
-    assert "and 1 more finding;" in refuse(
-        written(("odd", 3, False), ("b", 1, False)), strict=True
-    )
+    assert "and 1 more finding;" in refuse(written(("odd", 3, False), ("b", 1, False)), strict=True)
 
 
 @pytest.mark.parametrize("strict", [False, True])

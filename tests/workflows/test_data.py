@@ -4,15 +4,19 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from qarank.config.schema import DataConfig, Recipe
+from qarank.config.data_schema import DataConfig
+from qarank.config.schema import Recipe
+from qarank.errors import DataError
 from qarank.squad.sample import almanac
 from qarank.workflows.data import (
+    Part,
     allows_no_answer,
     features_cache_dir,
     label_data,
     load_evaluation_part,
     load_train_part,
     load_validation_part,
+    tell_notes,
 )
 
 
@@ -28,6 +32,8 @@ def tokenizer(tiny_model_dir: Path) -> PreTrainedTokenizerBase:
         ("data/squad_v2_eval.json.gz", "validation", "squad_v2_eval"),
         ("/a.b/dev-v2.0.json", "validation", "dev-v2.0"),
         (["first.json", "second.json"], "train", "first"),
+        ("data/dev-v2.0.CSV.gz", "validation", "dev-v2.0"),
+        ("./part-00000", "train", "part-00000"),
         ("sample:almanac", "train", "almanac-train"),
         ("squad_v2", "validation", "squad_v2-validation"),
         ("somebody/their_squad", "dev", "somebody_their_squad-dev"),
@@ -99,3 +105,37 @@ def test_evaluation_data_may_come_from_elsewhere(
         "sample:almanac", "train", recipe=recipe, tokenizer=tokenizer, limit=24
     )
     assert part.examples == almanac("train")[:24]
+
+
+CSV = "ask,body,gold\nWho?,In Ulm.,Ulm\nWhere?,In Bonn.,Ulm\nWhen?,In Ulm.,\n"
+COLUMNS = {"question": "ask", "context": "body", "answer_text": "gold"}
+
+
+def csv_recipe(build: Callable[..., Recipe], folder: Path) -> Recipe:
+    """Of a file with columns of its own names, and an answer that is nowhere."""
+    path = folder / "mine.csv"
+    path.write_text(CSV)
+    files = {"train": str(path), "validation": str(path), "columns": COLUMNS}
+    return build(data={**files, "max_seq_length": 64, "doc_stride": 8})
+
+
+@pytest.mark.parametrize("load", [load_train_part, load_validation_part])
+def test_columns_have_the_names_the_recipe_says(
+    load: Callable[..., Part],
+    tiny_recipe: Callable[..., Recipe],
+    tokenizer: PreTrainedTokenizerBase,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recipe = csv_recipe(tiny_recipe, tmp_path)
+    with pytest.raises(DataError, match='line 3 .* is "Ulm" without an answer_start'):
+        load(recipe, tokenizer)
+    part = load(recipe, tokenizer, keep_faults=True)
+    assert [example.id for example in part.examples] == ["mine-0", "mine-2"]
+    assert [fault.id for fault in part.data.faults] == ["mine-1"]
+    with caplog.at_level("INFO", "qarank"):
+        tell_notes(part)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"mine: {tmp_path}/mine.csv has no ids: each is the file's name and a number, from 0",
+        "mine: answers without an answer_start, found since they occur once: 1",
+    ]

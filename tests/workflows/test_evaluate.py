@@ -178,3 +178,15 @@ def test_compat_finds_our_answers_where_the_search_has_nothing_to_miss(own_run: 
 def test_precision_may_be_chosen(own_run: Any) -> None:
     metrics = evaluate(own_run.last_checkpoint, precision="bf16")["metrics"]
     assert metrics["total"] == 24
+
+
+def test_data_given_by_hand_may_have_the_recipes_columns_or_squads(
+    train_tiny: Callable[..., Any], tmp_path: Path
+) -> None:
+    train, usual = tmp_path / "train.csv", tmp_path / "usual.csv"
+    train.write_text("id,ask,context,gold\na,Who?,In Ulm.,Ulm\nb,Why?,In Bonn.,\n")
+    usual.write_text("id,question,context,answer_text\nc,Who?,In Ulm.,Ulm\n")
+    columns = {"question": "ask", "answer_text": "gold"}
+    data = {"train": str(train), "columns": columns, "max_seq_length": 64, "doc_stride": 8}
+    folder = train_tiny(data=data).folder
+    assert [evaluate(folder, data=path)["data"] for path in (train, usual)] == ["train", "usual"]
