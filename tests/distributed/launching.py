@@ -28,7 +28,12 @@ class Job:
     def workers(self) -> list[psutil.Process]:
         """The processes of the run that a launcher has started."""
         children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if "qarank" in child.cmdline()]
+        return [child for child in children if _is_worker(child)]
+
+    def worker(self, rank: int) -> psutil.Process:
+        """One of them."""
+        (found,) = [one for one in self.workers() if one.environ()["RANK"] == str(rank)]
+        return found
 
     def wait_until(self, is_so: Callable[[], bool]) -> None:
         """Wait for something that it does."""
@@ -68,6 +73,12 @@ def launch(folder: Path, *words: object) -> Iterator[Job]:
 def torchrun(*options: object) -> list[str]:
     """The words before qarank's own: torchrun, on one machine unless the options say otherwise."""
     return ["torch.distributed.run", *map(str, options), "-m", "qarank"]
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):  # it may have ended by now
+        return "RANK" in process.environ()
+    return False
 
 
 def _end_all(process: subprocess.Popen[bytes]) -> None:

@@ -13,6 +13,7 @@ from qarank.workflows.train import run_path
 from tests.distributed.runs import SignalAt, assert_bit_equal, finish_on, read_run, train_on
 
 LIVELY: dict[str, Any] = {"model": {"dropout": 0.1}, "train": {"micro_batch_size": 3}}
+slow = pytest.mark.slow
 STOPPED = 128 + signal.SIGTERM
 
 
@@ -52,7 +53,10 @@ def test_two_processes_with_dropout_repeat_to_the_last_bit(
 
 
 # Before the first round, among the rounds, and when the pattern is fixed.
-@pytest.mark.parametrize(("rank", "step"), [(0, 2), (1, 11), (1, 21)])
+@pytest.mark.parametrize(
+    ("rank", "step"),
+    [pytest.param(0, 2, marks=slow), (1, 11), pytest.param(1, 21, marks=slow)],
+)
 def test_two_processes_of_which_one_was_asked_to_stop_go_on_to_the_same_bits(
     whole_run: Path, lively_recipe: Callable[[str], Recipe], rank: int, step: int
 ) -> None:
@@ -75,7 +79,7 @@ class SaveAt(SignalAt):
             assert (self.folder / f"checkpoints/step_{self.step:06d}/manifest.json").is_file()
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=slow), 1])
 def test_one_process_asked_to_save_makes_all_save_and_go_on(
     whole_run: Path, lively_recipe: Callable[[str], Recipe], rank: int
 ) -> None:
@@ -84,7 +88,9 @@ def test_one_process_asked_to_save_makes_all_save_and_go_on(
     assert_bit_equal(whole_run, saved)
 
 
-@pytest.mark.parametrize("sizes", [(2, 1), (1, 2), (2, 3)])
+@pytest.mark.parametrize(
+    "sizes", [pytest.param((2, 1), marks=slow), (1, 2), pytest.param((2, 3), marks=slow)]
+)
 def test_another_number_of_processes_goes_on_with_one_warning(
     lively_recipe: Callable[[str], Recipe], sizes: tuple[int, int]
 ) -> None:

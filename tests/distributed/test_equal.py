@@ -19,13 +19,15 @@ from tests.distributed.runs import (
 START_BUDGET = 96  # r 8 for 12 matrices
 ONE_LEFT_OVER = {"max_train_examples": 58}  # features: the last batch of an epoch has one row
 
+slow = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "changes",
     [
         pytest.param({}, id="plain"),
-        pytest.param({"train": {"micro_batch_size": 2}}, id="accumulation"),
-        pytest.param({"data": ONE_LEFT_OVER}, id="one row left over"),
+        pytest.param({"train": {"micro_batch_size": 2}}, id="accumulation", marks=slow),
+        pytest.param({"data": ONE_LEFT_OVER}, id="one row left over", marks=slow),
         pytest.param(
             {
                 "data": ONE_LEFT_OVER,
@@ -66,7 +68,7 @@ def test_doublets_are_chosen_alike_on_two_processes(
     assert_equal(one, two)
 
 
-@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("full", [True, pytest.param(False, marks=slow)])
 def test_a_base_models_own_weights_learn_the_same_on_two_processes(
     tiny_recipe: Callable[..., Recipe], telling_recipe: Callable[..., Recipe], full: bool
 ) -> None:

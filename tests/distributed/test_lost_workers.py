@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from qarank.config.schema import Recipe
-from tests.distributed.launching import Job, launch, torchrun
+from tests.distributed.launching import launch, torchrun
 from tests.distributed.runs import assert_bit_equal, finish_on, read_run
 
 RESTARTING = ("--standalone", "--nproc-per-node", 2, "--max-restarts", 1)
-LONG = {"max_steps": 120, "micro_batch_size": 3, "save_every": 10}
+LONG = {"max_steps": 80, "micro_batch_size": 3, "save_every": 10}
 
 
 @pytest.fixture
@@ -37,11 +37,6 @@ def write_long(long_recipe: Callable[..., Recipe], tmp_path: Path) -> Callable[.
     return write
 
 
-def kill_a_worker(job: Job, rank: int = 1) -> None:
-    (worker,) = [one for one in job.workers() if one.environ().get("RANK") == str(rank)]
-    worker.send_signal(signal.SIGKILL)
-
-
 def has_lines(folder: Path, count: int) -> bool:
     metrics = folder / "metrics.jsonl"
     return metrics.is_file() and len(metrics.read_text().splitlines()) >= count
@@ -53,7 +48,7 @@ def test_torchrun_restarts_a_run_whose_worker_was_killed_to_the_same_bits(
     folder = tmp_path / "runs/tiny"
     with launch(tmp_path, *torchrun(*RESTARTING), "train", write_long()) as job:
         job.wait_until((folder / "checkpoints/step_000010").is_dir)
-        kill_a_worker(job)
+        job.worker(1).kill()
         ended = job.finish()
     assert ended.code == 0, ended.err
     assert len(read_run(folder)["resumed"]) == 1
@@ -68,7 +63,7 @@ def test_a_restart_before_any_checkpoint_starts_over(
     recipe = write_long(save_every=None)
     with launch(tmp_path, *torchrun(*RESTARTING), "train", recipe, "--overwrite") as job:
         job.wait_until(lambda: has_lines(folder, 3))
-        kill_a_worker(job)
+        job.worker(1).kill()
         ended = job.finish()
     assert ended.code == 0, ended.err
     assert "resumed" not in read_run(folder)
@@ -83,7 +78,7 @@ def test_nproc_restarts_a_run_as_torchrun_does(
     words = ("train", write_long(), "--nproc", 2, "--max-restarts", 1)
     with launch(tmp_path, "qarank", *words) as job:
         job.wait_until((folder / "checkpoints/step_000010").is_dir)
-        kill_a_worker(job)
+        job.worker(1).kill()
         ended = job.finish()
     assert ended.code == 0, ended.err
     assert_bit_equal(finish_on(2, long_recipe("whole")), folder)
@@ -97,7 +92,7 @@ def test_nproc_ends_a_run_whose_worker_was_killed_and_says_how_to_go_on(
     recipe, folder = write_long(), tmp_path / "runs/tiny"
     with launch(tmp_path, "qarank", "train", recipe, "--nproc", 2) as job:
         job.wait_until((folder / "checkpoints/step_000010").is_dir)
-        kill_a_worker(job, rank)
+        job.worker(rank).kill()
         ended = job.finish()
     assert ended.code == 3, ended.err
     assert "Traceback" not in ended.err
