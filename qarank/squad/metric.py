@@ -13,6 +13,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from qarank.errors import DataError
 
@@ -50,6 +51,7 @@ def question_scores_v1(gold: Gold, predictions: Mapping[str, str]) -> dict[str, 
         DataError: as `score_v1`.
     """
     _require_overlap(gold, predictions)
+    normalize = cache(normalize_answer)
     scores: dict[str, Score] = {}
     for question_id, texts in gold.items():
         if not texts:
@@ -58,8 +60,8 @@ def question_scores_v1(gold: Gold, predictions: Mapping[str, str]) -> dict[str, 
             )
         scores[question_id] = (0, 0.0)
         if question_id in predictions:
-            answer = normalize_answer(predictions[question_id])
-            hit, f1 = _score_answer({normalize_answer(text) for text in texts}, answer)
+            answer = normalize(predictions[question_id])
+            hit, f1 = _score_answer({normalize(text) for text in texts}, answer)
             scores[question_id] = (hit, f1 if answer else 0.0)  # v1.1: no token, no f1
     return scores
 
@@ -139,11 +141,6 @@ def _token_f1(gold: list[str], prediction: list[str]) -> float:
     return (2 * precision * recall) / (precision + recall)
 
 
-def _gold_set(texts: Sequence[str]) -> set[str]:
-    """The normalised golds of v2.0: empty ones are dropped, and none at all means ""."""
-    return {normalize_answer(text) for text in texts} - {""} or {""}
-
-
 def _score_answer(wanted: set[str], answer: str) -> Score:
     """(exact, f1) of a normalised answer against its best gold."""
     if answer in wanted:
@@ -155,11 +152,14 @@ def _score_answer(wanted: set[str], answer: str) -> Score:
 def _score_answers(gold: Gold, predictions: Mapping[str, str]) -> dict[str, Score]:
     """v2.0's scores of the questions that have a prediction, whatever their na_prob."""
     _require_overlap(gold, predictions)
-    return {
-        question_id: _score_answer(_gold_set(texts), normalize_answer(predictions[question_id]))
-        for question_id, texts in gold.items()
-        if question_id in predictions
-    }
+    normalize = cache(normalize_answer)  # annotators agree, and systems with them
+    scores: dict[str, Score] = {}
+    for question_id, texts in gold.items():
+        if question_id in predictions:
+            wanted = {normalize(text) for text in texts}
+            wanted.discard("")  # a gold of v2.0 says something; none at all means ""
+            scores[question_id] = _score_answer(wanted or {""}, normalize(predictions[question_id]))
+    return scores
 
 
 def _apply_threshold(
