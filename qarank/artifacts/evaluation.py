@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qarank.artifacts.atomic import write_json, write_text
+from qarank.artifacts.atomic import render_json, write_bytes, write_json, write_text
 
 PREDICTIONS = "predictions.json"
 NBEST = "nbest_predictions.json"
@@ -18,18 +18,33 @@ def write_evaluation(
     *,
     metrics: Mapping[str, Any],
     predictions: Mapping[str, str],
-    nbest: Mapping[str, Any],
+    nbest_json: bytes,
     null_odds: Mapping[str, float],
 ) -> None:
-    """Write the files of one evaluation; null_odds.json only where "no answer" is allowed."""
-    write_json(folder / PREDICTIONS, dict(predictions))
-    # Compact: twenty candidates a question fill megabytes.
-    write_text(folder / NBEST, json.dumps(dict(nbest), ensure_ascii=False) + "\n")
+    """Write the files of one evaluation; null_odds.json only where "no answer" is allowed.
+
+    Args:
+        folder: made if need be.
+        metrics: figures by key.
+        predictions: id -> answer.
+        nbest_json: {id: candidates} on one line: twenty a question fill megabytes.
+        null_odds: id -> odds; empty where "no answer" is not allowed.
+    """
+    write_text(folder / PREDICTIONS, _render_flat(predictions))
+    write_bytes(folder / NBEST, nbest_json + b"\n")
     if null_odds:
-        write_json(folder / NULL_ODDS, dict(null_odds))
+        write_text(folder / NULL_ODDS, _render_flat(null_odds))
     else:
         (folder / NULL_ODDS).unlink(missing_ok=True)  # of an evaluation before this one
     write_json(folder / METRICS, dict(metrics))
+
+
+def _render_flat(document: Mapping[str, Any]) -> str:
+    """As `render_json`, of an object of texts and numbers; json is slow where it must indent."""
+    if not document:
+        return render_json({})
+    text = json.dumps(dict(document), ensure_ascii=False, separators=(",\n  ", ": "))
+    return f"{{\n  {text[1:-1]}\n}}\n"
 
 
 def write_run_qa_evaluation(

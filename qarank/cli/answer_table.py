@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from qarank.squad.postprocess import Candidate
+    from qarank.squad.nbest import Candidate
     from qarank.workflows.predict import Prediction
 
 SHOWN_ROWS = 20

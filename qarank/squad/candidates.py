@@ -55,19 +55,15 @@ def no_answers(example: Ints, score: Floats) -> Candidates:
 
 def rank_candidates(rows: Candidates) -> Candidates:
     """Ranked by score; on ties a span before "no answer", then lower start, then lower end."""
-    keys = (rows.end, rows.start, rows.start < 0, -rows.score, rows.example)
-    return rows.take(np.lexsort(keys))
+    return rows.take(np.lexsort((_place(rows), -rows.score, rows.example)))
 
 
 def merge_candidates(rows: Candidates) -> Candidates:
     """Each (example, start, end) once, with its largest score."""
-    rows = rows.take(np.lexsort((-rows.score, rows.end, rows.start, rows.example)))
+    rows = rows.take(np.lexsort((-rows.score, _place(rows), rows.example)))
+    place = _place(rows)
     is_new = np.ones(len(rows.example), dtype=np.bool_)
-    is_new[1:] = (
-        (rows.example[1:] != rows.example[:-1])
-        | (rows.start[1:] != rows.start[:-1])
-        | (rows.end[1:] != rows.end[:-1])
-    )
+    is_new[1:] = (rows.example[1:] != rows.example[:-1]) | (place[1:] != place[:-1])
     return rows.take(is_new)
 
 
@@ -98,6 +94,11 @@ def softmax_by_example(ranked: Candidates) -> Floats:
     weight = np.exp(ranked.score - largest)
     total = np.bincount(ranked.example, weights=weight)
     return np.asarray(weight / total[ranked.example], dtype=np.float64)
+
+
+def _place(rows: Candidates) -> Ints:
+    """(rows,) start and end in one number, "no answer" the largest."""
+    return np.where(rows.start < 0, np.iinfo(np.int64).max, (rows.start << 32) + rows.end)
 
 
 def _first_of_example(ranked: Candidates) -> Ints:

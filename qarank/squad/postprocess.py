@@ -10,7 +10,7 @@ Dims: num_features: windows of all examples; num_tokens: tokens of all windows.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, TypedDict
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from qarank.squad.candidates import (
     softmax_by_example,
 )
 from qarank.squad.examples import Example
+from qarank.squad.nbest import Candidate, NBest
 from qarank.squad.spans import TopSpans
 
 
@@ -53,16 +54,6 @@ class Windows(Protocol):
         """The number of features."""
 
 
-class Candidate(TypedDict):
-    """An entry of an n-best list, in characters; "no answer" has text "" and start = end = -1."""
-
-    text: str
-    probability: float
-    start: int
-    end: int
-    score: float
-
-
 @dataclass(frozen=True)
 class Decoded:
     """The answers of all examples, in their order.
@@ -83,15 +74,17 @@ class Decoded:
     @cached_property
     def nbest(self) -> dict[str, list[Candidate]]:
         """Id -> candidates, best first; their probabilities, a softmax over them, sum to 1."""
+        return self._ranked.to_lists()
+
+    @property
+    def nbest_json(self) -> bytes:
+        """`nbest` as JSON, rendered without making the lists."""
+        return self._ranked.to_json()
+
+    @cached_property
+    def _ranked(self) -> NBest:
         rows = keep_best(rank_candidates(merge_candidates(self._rows)), self._n_best_size)
-        columns = (rows.example, softmax_by_example(rows), rows.start, rows.end, rows.score)
-        lists: list[list[Candidate]] = [[] for _ in self._examples]
-        for index, chance, start, end, score in zip(*(c.tolist() for c in columns), strict=True):
-            text = self._examples[index].context[start:end] if start >= 0 else ""
-            lists[index].append(
-                {"text": text, "probability": chance, "start": start, "end": end, "score": score}
-            )
-        return {example.id: found for example, found in zip(self._examples, lists, strict=True)}
+        return NBest(self._examples, rows, softmax_by_example(rows))
 
 
 def decode_predictions(

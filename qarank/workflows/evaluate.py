@@ -136,7 +136,7 @@ def _answer(opened: OpenedRun, part: Part, on_batch: Callable[[int], None]) -> _
             folder,
             metrics=metrics,
             predictions=decoded.predictions,
-            nbest=decoded.nbest,
+            nbest_json=decoded.nbest_json,
             null_odds=decoded.null_odds,
         )
 

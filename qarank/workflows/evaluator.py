@@ -90,7 +90,7 @@ class Evaluator:
             self.run_dir.eval_dir(checkpoint, part.label),
             metrics=found.metrics,
             predictions=found.decoded.predictions,
-            nbest=found.decoded.nbest,
+            nbest_json=found.decoded.nbest_json,
             null_odds=found.decoded.null_odds,
         )
         return found.metrics

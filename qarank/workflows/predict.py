@@ -9,7 +9,8 @@ from qarank.engine.progress import ProgressBar
 from qarank.errors import DataError
 from qarank.squad.examples import Example
 from qarank.squad.features import build_features
-from qarank.squad.postprocess import Candidate, Decoded
+from qarank.squad.nbest import Candidate
+from qarank.squad.postprocess import Decoded
 from qarank.workflows.saved_model import OpenedRun, open_run
 from qarank.workflows.scoring import read_answers
 

@@ -2,6 +2,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from qarank.artifacts.atomic import render_json
 from qarank.artifacts.evaluation import (
     METRICS,
     NBEST,
@@ -24,7 +27,7 @@ def write(folder: Path, null_odds: dict[str, float]) -> dict[str, Any]:
         folder,
         metrics=FILES[METRICS],
         predictions=FILES[PREDICTIONS],
-        nbest=FILES[NBEST],
+        nbest_json=json.dumps(FILES[NBEST]).encode(),
         null_odds=null_odds,
     )
     return {path.name: json.loads(path.read_text(encoding="utf-8")) for path in folder.iterdir()}
@@ -79,3 +82,9 @@ def test_run_qa_writes_null_odds_only_where_no_answer_is_allowed(tmp_path: Path)
     write_as_run_qa(tmp_path, FILES[NULL_ODDS])
     write_as_run_qa(tmp_path, {})
     assert not (tmp_path / NULL_ODDS).exists()
+
+
+@pytest.mark.parametrize("answers", [{}, {"q": 'a "b",\n c'}, {"q1": "é", "q2": "", "q3": "{}"}])
+def test_answers_are_laid_out_as_json_is(tmp_path: Path, answers: dict[str, str]) -> None:
+    write_evaluation(tmp_path, metrics={}, predictions=answers, nbest_json=b"{}", null_odds={})
+    assert (tmp_path / PREDICTIONS).read_text(encoding="utf-8") == render_json(answers)
