@@ -78,26 +78,27 @@ def main() -> None:
     """Run the command line; a mistake becomes one line on stderr and its exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _exit_by_signal)
+    if hasattr(signal, "SIGUSR1"):  # asks for a checkpoint: before training there is none to write
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
         app()
     except QarankError as error:
         if not _is_told_elsewhere(error):
             hint = f"; {error.hint}" if error.hint else ""
             typer.echo(f"qarank: {error}{hint}", err=True)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # a launcher's, while this process ends anyway
         sys.exit(error.exit_code)
 
 
 def _is_told_elsewhere(error: QarankError) -> bool:
-    """Whether another process of the run says it.
+    """Whether another process of the run says it: of a machine's processes the first does.
 
-    The main process does, but for what befell one alone. A mistake may be one machine's: there the
-    first process tells it.
+    The main process tells what another has found, and what befell one alone it tells itself.
     """
     is_main = os.environ.get("RANK", "0") == "0"
     is_first_here = os.environ.get("LOCAL_RANK", "0") == "0"
-    if is_main or error.is_own:
-        return False
-    return error.is_told or error.exit_code != 2 or not is_first_here
+    return not (is_main or error.is_own) and (error.is_told or not is_first_here)
 
 
 def _exit_by_signal(number: int, frame: FrameType | None) -> NoReturn:

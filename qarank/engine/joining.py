@@ -121,9 +121,9 @@ def local_device(world: World) -> torch.device:
     """
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    if world.local_rank >= torch.cuda.device_count():
+    if world.local_world_size > torch.cuda.device_count():  # so that the main one tells it
         raise LaunchError(
-            f"process {world.local_rank} of this machine finds {torch.cuda.device_count()} GPUs; "
-            "start at most one process a GPU"
+            f"{world.local_world_size} processes find {torch.cuda.device_count()} GPUs on this "
+            "machine; start at most one process a GPU"
         )
     return torch.device("cuda", world.local_rank)

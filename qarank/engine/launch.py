@@ -6,6 +6,7 @@ import signal
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import FrameType
 
 import psutil
@@ -92,4 +93,5 @@ def _judge(exit_codes: Mapping[int, int]) -> int:
 
 def _hand_on(number: int, frame: FrameType | None) -> None:
     for worker in psutil.Process().children():
-        worker.send_signal(number)
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            worker.send_signal(number)

@@ -183,6 +183,7 @@ class Trainer:
         """
         clock = clock or StepClock()
         total = torch.zeros((), device=self.device)
+        self.scaler.scale(total)  # makes the scale, though there may be no rows to scale
         self._micro_losses.clear()
         size = self.settings.micro_batch_size
         for start in range(0, len(rows), size):

@@ -1,6 +1,7 @@
 """run.json: what a run is made of, where it stands, and how it ended."""
 
 import logging
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,11 @@ LOG = logging.getLogger("qarank")
 OF_AN_END = ("reason", "ended")  # of a run that failed or was stopped
 
 
+def read_launch() -> str | None:
+    """The launcher's id, the same after its restarts; None where there is none."""
+    return os.environ.get("TORCHELASTIC_RUN_ID")
+
+
 def describe_run(prepared: Prepared, start: Start, setting: Setting) -> dict[str, Any]:
     """What is known before the first step.
 
@@ -26,6 +32,7 @@ def describe_run(prepared: Prepared, start: Start, setting: Setting) -> dict[str
         resumed = {"at": environment["started"], "from": start.checkpoint.name}
         more = {key: environment[key] for key in ("versions", "hardware")}
         before = {key: start.run[key] for key in start.run if key not in OF_AN_END}
+        before["launch"] = read_launch()
         return {**before, "resumed": [*start.run.get("resumed", []), resumed | more]}
     return {
         "name": prepared.recipe.name,
@@ -34,6 +41,7 @@ def describe_run(prepared: Prepared, start: Start, setting: Setting) -> dict[str
         "version_2_with_negative": prepared.with_null,
         "data": describe_parts(prepared),
         "fingerprints": fingerprint_parts(prepared),
+        "launch": read_launch(),
         "plan": prepared.plan.to_dict(),
     }
 

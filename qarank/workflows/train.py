@@ -21,12 +21,13 @@ from qarank.engine.precision import resolve_precision
 from qarank.engine.signals import SignalRequests
 from qarank.engine.tracking import MetricSink, NullTracker, Tracker
 from qarank.errors import RunError, StoppedError
+from qarank.workflows.agreement import require_same_run_everywhere
 from qarank.workflows.announce import announce_plan
 from qarank.workflows.build import Setting
 from qarank.workflows.checkpointer import SavedState
 from qarank.workflows.disk_need import check_disk
 from qarank.workflows.prepare import Prepared, prepare_run
-from qarank.workflows.run_book import RunBook, describe_run
+from qarank.workflows.run_book import RunBook, describe_run, read_launch
 from qarank.workflows.session import TrainingSession
 from qarank.workflows.start import Start, find_start, look_at_run, require_same_run
 
@@ -75,9 +76,7 @@ def train_recipe(recipe: Recipe, options: TrainOptions) -> dict[str, Any]:
         # torchrun has started the processes anew: what they had done is to be gone on with. Where a
         # lost machine was replaced, the new one's launcher has not counted that.
         again = max(processes.gather(world.restarts)) > 0
-        asked = replace(
-            options, resume=options.resume or again, overwrite=options.overwrite and not again
-        )
+        asked = processes.on_main(lambda: _ask_again(recipe, options)) if again else options
         before = processes.on_main(lambda: _look(recipe, asked))
         if before.get("state") == "finished":
             LOG.info("%s is finished: nothing is left to do", run_path(recipe))
@@ -88,8 +87,16 @@ def train_recipe(recipe: Recipe, options: TrainOptions) -> dict[str, Any]:
         precision = resolve_precision(wanted, device)
         signals = SignalRequests(repeats_s=REPEATS_S if is_launched(os.environ) else 0.0)
         setting = Setting(device, precision, processes, signals)
+        require_same_run_everywhere(prepared, setting)
         with _hold_run_dir(recipe, asked, processes) as (run_dir, start), signals:
             return _train(prepared, run_dir, start, setting, asked)
+
+
+def _ask_again(recipe: Recipe, options: TrainOptions) -> TrainOptions:
+    """After a restart: go on with what this launch began; replace what was there before it."""
+    if options.overwrite and RunDir(run_path(recipe)).read_run().get("launch") != read_launch():
+        return options
+    return replace(options, resume=True, overwrite=False)
 
 
 def _look(recipe: Recipe, options: TrainOptions) -> dict[str, Any]:

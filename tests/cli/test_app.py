@@ -185,7 +185,7 @@ def test_how_to_go_on_is_said_after_what_happened(ends_with: Callable[..., str])
 @pytest.mark.parametrize(
     ("error", "ranks"),
     [
-        (RunError("of all"), {0}),
+        (RunError("of all"), {0, 2}),
         (marked(RunError("of all, found by another"), is_told=True), {0}),
         (marked(RunError("of one alone"), is_own=True), {0, 1, 2, 3}),
         (RecipeError("of a machine"), {0, 2}),

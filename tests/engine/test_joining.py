@@ -76,5 +76,5 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     assert local_device(World(3, 1, 4, 2)).index == 1
-    with pytest.raises(LaunchError, match="process 2 of this machine finds 2 GPUs"):
+    with pytest.raises(LaunchError, match="3 processes find 2 GPUs on this machine"):
         local_device(World(2, 2, 3, 3))
