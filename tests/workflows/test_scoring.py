@@ -1,3 +1,4 @@
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -92,6 +93,32 @@ def test_every_feature_is_counted_once_on_the_bar(table: FeatureTable) -> None:
     done: list[int] = []
     find_spans(scripted("right"), table, SETTINGS, on_batch=done.append)
     assert sum(done) == len(table)
+
+
+class Watched(Scripted):
+    """Counts how many of its logits are still held when it is asked for the next ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[weakref.ref[Tensor]] = []
+        self.most_held = 0
+
+    def forward(self, input_ids: Tensor, **more: Tensor) -> SimpleNamespace:
+        held = sum(each() is not None for each in self.given)
+        self.most_held = max(self.most_held, held)
+        output = super().forward(input_ids, **more)
+        self.given += [weakref.ref(output.start_logits), weakref.ref(output.end_logits)]
+        return output
+
+
+def test_no_logits_are_kept_but_those_of_the_batch_at_hand(table: FeatureTable) -> None:
+    """So that memory does not grow with features times their length."""
+    model = Watched()
+    reader = Reader(model, torch.device("cpu"), pad_token_id=0, padding_side="right")
+    spans = find_spans(reader, table, SETTINGS)
+    assert len(model.given) > 8
+    assert model.most_held <= 2
+    assert spans.start.untyped_storage().nbytes() == len(table) * SETTINGS.n_best_size * 8
 
 
 def test_an_evaluation_counts_features_and_answers_every_question(table: FeatureTable) -> None:
