@@ -3,9 +3,10 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
+
+from tests.faults.launching import Launcher
 
 FILES = (
     "adapter_config.json",
@@ -35,15 +36,15 @@ def read_tree(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_checkpoint_has_no_other_files(killed_run: Path) -> None:
-    folder = killed_run / "checkpoints" / "step_000035"
+    folder = killed_run / "checkpoints" / "step_000036"
     assert sorted(read_tree(folder)) == sorted(FILES)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_flipped_byte_is_found_and_the_checkpoint_before_is_used(
-    name: str, launcher: Any, arguments: list[str], killed_run: Path, tmp_path: Path
+    name: str, launcher: Launcher, arguments: list[str], killed_run: Path, tmp_path: Path
 ) -> None:
-    latest = killed_run / "checkpoints" / "step_000035"
+    latest = killed_run / "checkpoints" / "step_000036"
     flip_byte(latest / name, seed=len(name))
     kill = {"moment": {"scope": "step", "step": 31, "number": 1}, "note": str(tmp_path / "note")}
     ended = launcher.run(*arguments, "--resume", kill=kill)
@@ -54,18 +55,18 @@ def test_a_flipped_byte_is_found_and_the_checkpoint_before_is_used(
 
 
 def test_the_checkpoint_before_a_damaged_one_leads_to_the_same_end(
-    launcher: Any, arguments: list[str], killed_run: Path, assert_same: Callable[..., None]
+    launcher: Launcher, arguments: list[str], killed_run: Path, assert_same: Callable[..., None]
 ) -> None:
-    latest = killed_run / "checkpoints" / "step_000035"
+    latest = killed_run / "checkpoints" / "step_000036"
     flip_byte(latest / "state/tensors.safetensors", seed=0)
     ended = launcher.run(*arguments, "--resume")
     assert ended.code == 0, ended.err
-    shutil.rmtree(latest.with_name("damaged_step_000035"))  # kept for whoever wants to look at it
+    shutil.rmtree(latest.with_name("damaged_step_000036"))  # kept for whoever wants to look at it
     assert_same(killed_run)
 
 
 def test_where_every_checkpoint_is_damaged_nothing_is_touched(
-    launcher: Any, arguments: list[str], killed_run: Path
+    launcher: Launcher, arguments: list[str], killed_run: Path
 ) -> None:
     for seed, folder in enumerate(sorted((killed_run / "checkpoints").iterdir())):
         flip_byte(folder / FILES[seed], seed)

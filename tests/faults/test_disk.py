@@ -2,11 +2,11 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from qarank.artifacts.checkpoint import verify_checkpoint
+from tests.faults.launching import Ended, Launcher
 
 MEBIBYTE = 2**20
 
@@ -33,7 +33,7 @@ def mount_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
 
 def test_a_disk_too_small_is_refused_before_anything_is_written(
-    launcher: Any, recipe_file: Path, mount_disk: Callable[[int], Path]
+    launcher: Launcher, recipe_file: Path, mount_disk: Callable[[int], Path]
 ) -> None:
     disk = mount_disk(MEBIBYTE // 8)
     ended = launcher.run("train", recipe_file, "--set", f"runs_dir={disk}")
@@ -44,14 +44,15 @@ def test_a_disk_too_small_is_refused_before_anything_is_written(
 
 
 @pytest.mark.parametrize(
-    ("scope", "step", "number"),
-    [("save", 40, 1), ("save", 40, 200), ("step", 37, 1), ("evaluation", 36, 540)],
+    ("scope", "step", "number", "last"),
+    [("save", 42, 1, 36), ("save", 42, 200, 36), ("step", 38, 1, 36), ("evaluation", 45, 540, 42)],
 )
 def test_a_full_disk_ends_with_one_line_and_with_space_again_the_run_goes_on(
     scope: str,
     step: int,
     number: int,
-    launcher: Any,
+    last: int,
+    launcher: Launcher,
     recipe_file: Path,
     killed_run: Path,
     mount_disk: Callable[[int], Path],
@@ -65,16 +66,16 @@ def test_a_full_disk_ends_with_one_line_and_with_space_again_the_run_goes_on(
     ended = launcher.run(*words, "--resume", fill_disk={"moment": moment, "filler": str(filler)})
     how = f"go on with qarank {' '.join(words)} --resume"
     assert_told(ended, f"cannot be written: No space left on device; {how}")
-    assert_whole(disk / "run")
+    assert_whole(disk / "run", last)
     filler.unlink()
     resumed = launcher.run(*words, "--resume")
     assert resumed.code == 0, resumed.err
-    assert "going on after step 35 of 60" in resumed.err
+    assert f"going on after step {last} of 60" in resumed.err
     assert_same(disk / "run")
 
 
 def test_a_folder_gone_read_only_ends_the_run_as_a_full_disk_does(
-    launcher: Any,
+    launcher: Launcher,
     recipe_file: Path,
     killed_run: Path,
     mount_disk: Callable[[int], Path],
@@ -83,21 +84,21 @@ def test_a_folder_gone_read_only_ends_the_run_as_a_full_disk_does(
     disk = mount_disk(16 * MEBIBYTE)
     folder = shutil.copytree(killed_run, disk / "run") / "checkpoints"
     words = ["train", str(recipe_file), "--set", f"runs_dir={disk}", "--resume"]
-    moment = {"scope": "save", "step": 40, "number": 1}
+    moment = {"scope": "save", "step": 42, "number": 1}
     ended = launcher.run(*words, make_read_only={"moment": moment, "folder": str(folder)})
     subprocess.run(["umount", str(folder)], check=True)
     how = f"go on with qarank {' '.join(words)}"
-    assert_told(ended, f"step_000040 cannot be written: Read-only file system; {how}")
+    assert_told(ended, f"step_000042 cannot be written: Read-only file system; {how}")
     assert_whole(disk / "run")
     assert launcher.run(*words).code == 0
     assert_same(disk / "run")
 
 
 def test_a_quota_ends_the_run_as_a_full_disk_does(
-    launcher: Any, arguments: list[str], killed_run: Path, assert_same: Callable[..., None]
+    launcher: Launcher, arguments: list[str], killed_run: Path, assert_same: Callable[..., None]
 ) -> None:
     words = [*arguments, "--resume"]
-    moment = {"scope": "save", "step": 40, "number": 1}
+    moment = {"scope": "save", "step": 42, "number": 1}
     ended = launcher.run(*words, limit_file_size={"moment": moment, "limit": 20_000})
     assert_told(ended, f"; go on with qarank {' '.join(words)}")
     assert "cannot be written" in ended.last_line and "File too large" in ended.last_line
@@ -106,17 +107,17 @@ def test_a_quota_ends_the_run_as_a_full_disk_does(
     assert_same(killed_run)
 
 
-def assert_told(ended: Any, end: str) -> None:
+def assert_told(ended: Ended, end: str) -> None:
     """One line, its end given, and the exit code of a run that could not go on."""
     assert ended.code == 3, ended.err
     assert ended.last_line.endswith(end), ended.last_line
     assert "Traceback" not in ended.err
 
 
-def assert_whole(run_dir: Path) -> None:
+def assert_whole(run_dir: Path, last: int = 36) -> None:
     """The last good checkpoint verifies, and nothing half written is left."""
     checkpoints = sorted(path.name for path in (run_dir / "checkpoints").iterdir())
-    assert checkpoints == ["step_000030", "step_000035"]
+    assert checkpoints == [f"step_{step:06d}" for step in (last - 6, last)]
     for name in checkpoints:
         verify_checkpoint(run_dir / "checkpoints" / name)
     assert [path.name for path in run_dir.rglob(".*")] == [".lock"]

@@ -12,17 +12,18 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
+
+from tests.faults.launching import Launcher
 
 T, TINIT, FINAL = 60, 14, 40  # as the recipe of conftest.py has them
 KILLS = {  # scope -> how many, at which steps
     "step": (3, range(1, T)),
     "round": (2, [*range(15, FINAL, 3), FINAL]),
-    "evaluation": (3, range(12, T + 1, 12)),
-    "save": (6, range(5, T + 1, 5)),
-    "deletion": (1, range(15, T + 1, 5)),
+    "evaluation": (3, range(15, T + 1, 15)),
+    "save": (6, range(6, T + 1, 6)),
+    "deletion": (1, range(18, T + 1, 6)),
 }
 ORDER = [*KILLS]  # within a step
 NUM_RESUMING, NUM_BY_TIME = 2, 2
@@ -58,14 +59,16 @@ def draw_moments(random: Random, counts: Counts) -> list[Moment]:
         share = (part + random.random()) / parts
         return Moment(scope, step, 1 + int(share * count_at(counts, scope, step)))
 
-    found = [
-        draw(scope, step, part, how_many)
-        for scope, (how_many, steps) in KILLS.items()
-        for part, step in enumerate(random.sample(list(steps), how_many))
-    ]
+    found: list[Moment] = []
+    for scope, (how_many, steps) in KILLS.items():
+        # A deletion does not come again where the save before it has been killed.
+        saved = [moment.step for moment in found if moment.scope == "save"]
+        open_steps = [step for step in steps if scope != "deletion" or step not in saved]
+        for part, step in enumerate(random.sample(open_steps, how_many)):
+            found.append(draw(scope, step, part, how_many))
     found.sort(key=lambda moment: (moment.step, ORDER.index(moment.scope)))
     # Where the attempt before has come beyond the first save, there is a checkpoint.
-    places = [place for place in range(1, len(found)) if found[place - 1].step > 5]
+    places = [place for place in range(1, len(found)) if found[place - 1].step > 6]
     for place in sorted(random.sample(places, NUM_RESUMING), reverse=True):
         found.insert(place, draw("resuming", 0))
     return [*found, draw("ending", 0)]
@@ -80,7 +83,7 @@ def count_at(counts: Counts, scope: str, step: int) -> int:
 class KilledRun:
     """A run in one folder, resumed by each attempt."""
 
-    def __init__(self, launcher: Any, arguments: list[str], tmp_path: Path) -> None:
+    def __init__(self, launcher: Launcher, arguments: list[str], tmp_path: Path) -> None:
         self.launcher, self.arguments = launcher, [*arguments, "--resume"]
         self.folder, self.note = tmp_path / "run", tmp_path / "note"
 
@@ -113,12 +116,14 @@ class KilledRun:
 
 
 @pytest.fixture(scope="module")
-def counts(launcher: Any, recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Counts:
-    """How many moments there are, by scope and step, in a run that is resumed after step 5."""
+def counts(
+    launcher: Launcher, recipe_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Counts:
+    """How many moments there are, by scope and step, in a run that is resumed after step 6."""
     folder = tmp_path_factory.mktemp("counted")
     arguments = ["train", str(recipe_file), "--set", f"runs_dir={folder}"]
     run = KilledRun(launcher, arguments, folder)
-    run.kill_at(Moment("step", 6, 1), torn=False)
+    run.kill_at(Moment("step", 7, 1), torn=False)
     path = folder / "counts.json"
     ended = launcher.run(*run.arguments, count_moments={"path": str(path)})
     assert ended.code == 0, ended.err
@@ -135,7 +140,7 @@ def phase_of(step: int) -> str:
 @pytest.mark.parametrize("seed", [1])
 def test_a_run_killed_at_20_moments_and_resumed_ends_bit_equal_to_one_never_stopped(
     seed: int,
-    launcher: Any,
+    launcher: Launcher,
     counts: Counts,
     arguments: list[str],
     tmp_path: Path,

@@ -3,12 +3,12 @@ import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from qarank.artifacts.checkpoint import verify_checkpoint
 from qarank.squad.sample import almanac
+from tests.faults.launching import Launcher
 
 STEP = 39  # a round is due after it
 
@@ -25,7 +25,7 @@ def named_examples(line: str) -> list[str]:
 
 
 def test_a_nan_loss_stops_with_step_and_examples_and_a_checkpoint_of_the_step_before(
-    launcher: Any, arguments: list[str], killed_run: Path, assert_same: Callable[..., None]
+    launcher: Launcher, arguments: list[str], killed_run: Path, assert_same: Callable[..., None]
 ) -> None:
     ended = launcher.run(*arguments, "--resume", nan_loss={"step": STEP})
     assert ended.code == 3
@@ -41,36 +41,36 @@ def test_a_nan_loss_stops_with_step_and_examples_and_a_checkpoint_of_the_step_be
 
 
 def test_weights_that_are_nan_are_not_saved_and_the_run_goes_on_from_those_before(
-    launcher: Any, arguments: list[str], killed_run: Path, assert_same: Callable[..., None]
+    launcher: Launcher, arguments: list[str], killed_run: Path, assert_same: Callable[..., None]
 ) -> None:
     ended = launcher.run(*arguments, "--resume", nan_weight={"step": STEP})
     assert ended.code == 3
     assert ended.last_line.startswith(f"qarank: step {STEP}: the loss is nan; training stopped; ")
-    assert saved_steps(killed_run) == [30, 35]
+    assert saved_steps(killed_run) == [30, 36]
     resumed = launcher.run(*arguments, "--resume")
-    assert "going on after step 35 of 60" in resumed.err
+    assert "going on after step 36 of 60" in resumed.err
     assert_same(killed_run)
 
 
 def test_infinite_logits_in_an_evaluation_stop_with_step_and_examples(
-    launcher: Any, arguments: list[str], killed_run: Path, assert_same: Callable[..., None]
+    launcher: Launcher, arguments: list[str], killed_run: Path, assert_same: Callable[..., None]
 ) -> None:
-    ended = launcher.run(*arguments, "--resume", infinite_logits={"step": 36})
+    ended = launcher.run(*arguments, "--resume", infinite_logits={"step": 45})
     assert ended.code == 3
-    assert ended.last_line.startswith("qarank: step 36, evaluation: ")
+    assert ended.last_line.startswith("qarank: step 45, evaluation: ")
     assert "Traceback" not in ended.err
     ids = named_examples(ended.last_line)
     assert set(ids) <= {example.id for example in almanac("validation")}
-    assert not (killed_run / "eval" / "step_000036").exists()
+    assert not (killed_run / "eval" / "step_000045").exists()
     resumed = launcher.run(*arguments, "--resume")
     assert resumed.code == 0, resumed.err
     assert_same(killed_run)
 
 
-@pytest.mark.parametrize("killed_in", [40, 42], ids=["before", "after"])
+@pytest.mark.parametrize("killed_in", [40, 43], ids=["before", "after"])
 def test_a_skipped_step_is_counted_and_a_run_resumed_before_or_after_it_is_the_same(
     killed_in: int,
-    launcher: Any,
+    launcher: Launcher,
     arguments: list[str],
     killed_run: Path,
     skipping_run: Path,
@@ -101,7 +101,7 @@ def test_a_skipped_step_changes_no_weight_and_the_run_goes_on(skipping_run: Path
 
 @pytest.fixture(scope="module")
 def skipping_run(
-    launcher: Any, recipe_file: Path, tmp_path_factory: pytest.TempPathFactory
+    launcher: Launcher, recipe_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A run whose gradient overflows in one step, never stopped."""
     runs_dir = tmp_path_factory.mktemp("skipping")

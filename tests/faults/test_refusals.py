@@ -1,9 +1,10 @@
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+
+from tests.faults.launching import Launcher
 
 
 def read_tree(folder: Path) -> dict[str, bytes]:
@@ -23,7 +24,7 @@ def read_tree(folder: Path) -> dict[str, bytes]:
     ],
 )
 def test_another_recipe_is_refused_by_the_key_that_differs(
-    override: str, difference: str, launcher: Any, arguments: list[str], killed_run: Path
+    override: str, difference: str, launcher: Launcher, arguments: list[str], killed_run: Path
 ) -> None:
     before = read_tree(killed_run)
     ended = launcher.run(*arguments, "--set", override, "--resume")
@@ -55,7 +56,7 @@ def squad_file(path: Path, *, num_questions: int, answer: str) -> Path:
 def test_other_data_under_the_same_name_is_refused(
     num_questions: int,
     answer: str,
-    launcher: Any,
+    launcher: Launcher,
     recipe_file: Path,
     tmp_path: Path,
 ) -> None:

@@ -2,17 +2,18 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-AT_STEP_37 = {"moment": {"scope": "step", "step": 37, "number": 1}, "numbers": [signal.SIGSTOP]}
+from tests.faults.launching import Job, Launcher
+
+AT_STEP_39 = {"moment": {"scope": "step", "step": 39, "number": 1}, "numbers": [signal.SIGSTOP]}
 
 
 @pytest.fixture
-def holder(launcher: Any, arguments: list[str], killed_run: Path) -> Iterator[Any]:
-    """A command that holds its run's folder, and stands still in step 37."""
-    job = launcher.start(*arguments, "--resume", send=AT_STEP_37)
+def holder(launcher: Launcher, arguments: list[str], killed_run: Path) -> Iterator[Job]:
+    """A command that holds its run's folder, and stands still in step 39."""
+    job = launcher.start(*arguments, "--resume", send=AT_STEP_39)
     until = time.monotonic() + 30
     while state_of(job.pid) != "T":
         assert time.monotonic() < until and job.status is None, job.err
@@ -37,9 +38,9 @@ def read_tree(folder: Path) -> dict[str, tuple[int, int, bytes]]:
 
 
 def test_a_second_writer_is_told_who_the_first_is_and_changes_nothing(
-    launcher: Any,
+    launcher: Launcher,
     arguments: list[str],
-    holder: Any,
+    holder: Job,
     killed_run: Path,
     assert_same: Callable[..., None],
 ) -> None:
@@ -57,9 +58,9 @@ def test_a_second_writer_is_told_who_the_first_is_and_changes_nothing(
 
 
 def test_the_lock_of_a_holder_killed_by_sigkill_is_taken_over(
-    launcher: Any,
+    launcher: Launcher,
     arguments: list[str],
-    holder: Any,
+    holder: Job,
     killed_run: Path,
     assert_same: Callable[..., None],
 ) -> None:

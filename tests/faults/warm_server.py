@@ -24,6 +24,7 @@ MODULES = (
     "qarank.workflows.train",
     "transformers.models.bert.modeling_bert",
     "transformers.models.bert.tokenization_bert",
+    "PIL.PngImagePlugin",
 )
 RUNNING: set[int] = set()
 
