@@ -111,13 +111,14 @@ def collate_span_mask(
     """Where answers may lie in the batch that collate makes of the same arguments.
 
     Returns:
-        is_context (batch, seq) bool, and cls_position (batch,) int64.
+        is_context (batch, seq) bool, False for white space too, and cls_position (batch,) int64.
     """
     lengths = table.lengths[indices]
     is_token = _token_mask(lengths, pad_to_multiple_of, padding_side)
     flat = ragged_indices(table.row_offsets[indices], lengths)
     is_context = np.zeros(is_token.shape, dtype=np.bool_)
-    is_context[is_token] = table.offset_starts[flat] >= 0
+    # A token of white space alone has no characters; an answer may hold it, but not at its ends.
+    is_context[is_token] = table.offset_ends[flat] > table.offset_starts[flat]
     cls_position = table.cls_position[indices] + _shift(lengths, is_token, padding_side)
     return torch.from_numpy(is_context), torch.from_numpy(cls_position)
 
