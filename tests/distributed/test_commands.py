@@ -63,11 +63,13 @@ def test_processes_as_accelerate_starts_them_train(recipe_path: Path, tmp_path: 
         command_here,
         ["train", str(recipe_path), "--json"],
         environment={
-            "ACCELERATE_USE_CPU": "True",
             "ACCELERATE_MIXED_PRECISION": "bf16",
             "ACCELERATE_DYNAMO_BACKEND": "NO",
-            "ACCELERATE_CPU_AFFINITY": "0",
-            "FORK_LAUNCHED": "0",
+            "ACCELERATE_DYNAMO_MODE": "default",
+            "ACCELERATE_DYNAMO_USE_FULLGRAPH": "False",
+            "ACCELERATE_DYNAMO_USE_DYNAMIC": "False",
+            "TORCHELASTIC_RESTART_COUNT": "0",
+            "TORCHELASTIC_MAX_RESTARTS": "0",
         },
     )
     assert [process.code for process in ended] == [0, 0], ended[0].err
