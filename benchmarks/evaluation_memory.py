@@ -85,7 +85,7 @@ def measure(data: Path, count: int, times: int) -> dict[str, float]:
         before = held_bytes()
         peaks = [before]
         spans = find_spans(reader, mapped, settings, on_batch=lambda _: peaks.append(held_bytes()))
-        decoded = decode_spans(spans, many, mapped, settings, with_null=True)
+        decoded = decode_spans(spans, many, mapped, settings, null_threshold=0.0)
         after = held_bytes()
         assert len(decoded.predictions) == len(many)
         return {

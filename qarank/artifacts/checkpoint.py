@@ -133,7 +133,16 @@ def read_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         CheckpointError: one is missing or cannot be read.
     """
-    return _read(folder / STATE_TENSORS, load_file), _read(folder / STATE_JSON, read_json)
+    return _read(folder / STATE_TENSORS, load_file), read_facts(folder)
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """The JSON values of the state alone.
+
+    Raises:
+        CheckpointError: they are missing or cannot be read.
+    """
+    return _read(folder / STATE_JSON, read_json)
 
 
 def _read(path: Path, reader: Callable[[Path], Content]) -> Content:

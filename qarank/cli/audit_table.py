@@ -7,7 +7,7 @@ import typer
 
 from qarank.cli.render import print_table
 
-PARTS = {"train": "training", "validation": "evaluation"}
+PARTS = {"train": "training", "threshold": "held out of it", "validation": "evaluation"}
 SPREAD = {"least": "least", "median": "median", "p95": "95 %", "most": "most"}
 
 

@@ -8,9 +8,12 @@ import typer
 
 from qarank.cli.options import (
     JsonOption,
+    NullThresholdOption,
     PrecisionOption,
     QuietOption,
     VerboseOption,
+    check_precision_name,
+    check_threshold,
     set_verbosity,
 )
 from qarank.cli.render import format_metrics, print_json
@@ -73,6 +76,7 @@ def evaluate(
     against: AgainstOption = None,
     bootstrap: BootstrapOption = DEFAULT_RESAMPLES,
     compat: CompatOption = None,
+    null_threshold: NullThresholdOption = None,
     precision: PrecisionOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -87,9 +91,11 @@ def evaluate(
     qarank eval --predictions A.json --against B.json --data dev-v2.0.json
     """
     set_verbosity(quiet=quiet, verbose=verbose)
+    check_precision_name(precision)
+    check_threshold(null_threshold)
     _check_arguments(run, data, predictions)
     of_file = {"--na-prob": na_prob, "--na-prob-thresh": na_prob_thresh}
-    of_run = {"--precision": precision, "--compat": compat}
+    of_run = {"--precision": precision, "--compat": compat, "--null-threshold": null_threshold}
     from qarank.workflows.compare import Certainty
 
     wanted = Certainty(resamples=bootstrap, against=against)
@@ -103,7 +109,13 @@ def evaluate(
     from qarank.workflows.evaluate import evaluate_run
 
     report = evaluate_run(
-        run, data=data, precision=precision, show_progress=not quiet, compat=compat, wanted=wanted
+        run,
+        data=data,
+        precision=precision,
+        show_progress=not quiet,
+        compat=compat,
+        null_threshold=null_threshold,
+        wanted=wanted,
     )
     _print_report(report, as_json=as_json, show=_show_run_scores)
 

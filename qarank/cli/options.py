@@ -1,12 +1,15 @@
 """Arguments and options that several commands share."""
 
 import logging
+import math
 import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from qarank.errors import DataError
 
 RecipeArgument = Annotated[Path, typer.Argument(help="Recipe file, YAML.", show_default=False)]
 RunArgument = Annotated[
@@ -22,8 +25,30 @@ PrecisionOption = Annotated[
     str | None,
     typer.Option(help="fp32, bf16, fp16 or auto; default: the recipe's.", show_default=False),
 ]
+NullThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        help='Score difference above which it is "no answer"; default: the recipe\'s, or the one'
+        " tuned.",
+        show_default=False,
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No bars, no notes.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="The libraries' notes too.")]
+
+PRECISIONS = ("fp32", "bf16", "fp16", "auto")
+
+
+def check_precision_name(precision: str | None) -> None:
+    """Raise DataError for a precision that there is not."""
+    if precision is not None and precision not in PRECISIONS:
+        raise DataError(f"--precision is {precision}; it must be one of {', '.join(PRECISIONS)}")
+
+
+def check_threshold(null_threshold: float | None) -> None:
+    """Raise DataError for a threshold that is not a number."""
+    if null_threshold is not None and math.isnan(null_threshold):
+        raise DataError("--null-threshold is not a number; it must be one, inf and -inf included")
 
 
 def set_verbosity(*, quiet: bool, verbose: bool) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qarank.cli.audit_table import print_audit
+from qarank.cli.audit_table import PARTS, print_audit
 from qarank.cli.quantities import format_bytes, format_duration
 from qarank.cli.render import format_value, print_facts, print_table
 
@@ -33,7 +33,7 @@ def print_findings(report: Mapping[str, Any]) -> None:
 def print_data(data: Mapping[str, Any]) -> None:
     """Examples and features of each part."""
     print_table(
-        "data: training, then evaluation" if len(data) > 1 else "data: training",
+        f"data: {', then '.join(PARTS[name] for name in data)}",
         ["data", "examples", "no answer", "features", "longest", "cut"],
         [
             [

@@ -1,6 +1,5 @@
 """qarank predict: answers to a question, or to a file of them."""
 
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -11,19 +10,19 @@ from qarank.artifacts.run_dir import find_checkpoint
 from qarank.cli.answer_table import print_answers
 from qarank.cli.options import (
     JsonOption,
+    NullThresholdOption,
     OverwriteOption,
     PrecisionOption,
     QuietOption,
     RunArgument,
     VerboseOption,
+    check_precision_name,
+    check_threshold,
     set_verbosity,
 )
 from qarank.cli.render import print_json
 from qarank.errors import DataError
 from qarank.squad.examples import Example
-from qarank.squad.question_file import check_question, read_context, read_questions
-
-PRECISIONS = ("fp32", "bf16", "fp16", "auto")
 
 QuestionOption = Annotated[
     str | None, typer.Option(help="One question.", metavar="TEXT", show_default=False)
@@ -48,13 +47,6 @@ OutputOption = Annotated[
     Path | None,
     typer.Option(
         help="Write all answers: .jsonl, .json ({id: answer}) or .csv.", show_default=False
-    ),
-]
-NullThresholdOption = Annotated[
-    float | None,
-    typer.Option(
-        help='Score difference above which it is "no answer"; default: the recipe\'s.',
-        show_default=False,
     ),
 ]
 NBestOption = Annotated[int, typer.Option(min=1, help="Candidates to list a question.")]
@@ -82,7 +74,8 @@ def predict(
     qarank predict runs/quickstart/adalora --input questions.csv --output answers.jsonl
     """
     set_verbosity(quiet=quiet, verbose=verbose)
-    check_choices(precision, null_threshold)
+    check_precision_name(precision)
+    check_threshold(null_threshold)
     if output is not None:
         check_output(output, input_file, overwrite=overwrite, n_best=n_best)
     find_checkpoint(run)
@@ -115,6 +108,8 @@ def gather_questions(
     Raises:
         DataError: neither or both are given, a passage is missing, or a text or the file is wrong.
     """
+    from qarank.squad.question_file import check_question, read_context, read_questions  # pyarrow
+
     if (question is None) == (input_file is None):
         raise DataError("give either --question with its context, or --input FILE")
     passages = [context, context_file]
@@ -130,18 +125,6 @@ def gather_questions(
     passage = context if context_file is None else read_context(context_file)
     row = {"question": question, "context": passage}
     return [check_question(row, number=0, where="the command line")]
-
-
-def check_choices(precision: str | None, null_threshold: float | None) -> None:
-    """Options whose values are wrong whatever the run.
-
-    Raises:
-        DataError: the precision is unknown, or the threshold is not a number.
-    """
-    if precision is not None and precision not in PRECISIONS:
-        raise DataError(f"--precision is {precision}; it must be one of {', '.join(PRECISIONS)}")
-    if null_threshold is not None and math.isnan(null_threshold):
-        raise DataError("--null-threshold is not a number; it must be one, inf and -inf included")
 
 
 def check_output(output: Path, input_file: str | None, *, overwrite: bool, n_best: int) -> None:

@@ -140,6 +140,29 @@ def check_allocation(
         check_metric(metric, adapter_type)
 
 
+def check_threshold(
+    share: float, null_threshold: float | str, *, with_null: bool | str, is_evaluated: bool
+) -> None:
+    """What is held out is tuned on, and a threshold is tuned on what is held out."""
+    is_tuned = null_threshold == "tuned"
+    if is_tuned and share == 0:
+        raise ValueError(
+            "eval.null_threshold tuned needs questions to be tuned on; give data.threshold_share,"
+            " as 0.1: the share of the training examples to hold out"
+        )
+    if share > 0 and not is_tuned:
+        raise ValueError(
+            f"data.threshold_share {share} holds out training examples, but eval.null_threshold is"
+            f" {null_threshold}: nothing is tuned on them; set it to tuned, or leave the share out"
+        )
+    if is_tuned and with_null is False:
+        raise ValueError(
+            "eval.null_threshold tuned has no effect with data.version_2_with_negative false"
+        )
+    if is_tuned and not is_evaluated:
+        raise ValueError("eval.null_threshold tuned needs evaluation data; give data.validation")
+
+
 def check_sweep(
     points: Sequence[object] | None, grid: object | None, seeds: Sequence[int] | None
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from qarank.config import checks
-from qarank.config.fields import Section, Text, Texts
+from qarank.config.fields import DropRate, Section, Text, Texts
 
 Location = tuple[str | list[str], str]  # a source, and the split of it
 
@@ -57,6 +57,10 @@ class DataConfig(Section):
     )
     max_seq_length: PositiveInt = Field(384, description="Tokens of a feature, at most.")
     doc_stride: PositiveInt = Field(128, description="Tokens two windows share.")
+    threshold_share: DropRate = Field(
+        0.0,
+        description="Share of the training examples, by article, held out to tune the threshold.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -102,8 +102,10 @@ class EvalConfig(Section):
     best_metric: Literal["exact", "f1"] = Field("f1", description="Picks the best checkpoint.")
     n_best_size: PositiveInt = Field(20, description="Candidates kept a feature and an example.")
     max_answer_length: PositiveInt = Field(30, description="Tokens of an answer, at most.")
-    null_threshold: float = Field(
-        0.0, description="Score difference (logits) above which the answer is none."
+    null_threshold: float | Literal["tuned"] = Field(
+        0.0,
+        description="Score difference (logits) above which the answer is none; tuned: on what"
+        " data.threshold_share holds out.",
     )
 
 
@@ -156,6 +158,12 @@ class Recipe(Section):
                 target_r=self.allocator.target_r,
                 metric=self.allocator.metric,
             )
+        checks.check_threshold(
+            self.data.threshold_share,
+            self.eval.null_threshold,
+            with_null=self.data.version_2_with_negative,
+            is_evaluated=self.data.validation_location is not None,
+        )
         if self.eval.every is not None and self.data.validation_location is None:
             raise ValueError("eval.every needs evaluation data; give data.validation")
         return self

@@ -17,6 +17,7 @@ from qarank.squad.audit_findings import (
     find_unreachable,
 )
 from qarank.squad.audit_lengths import Lengths, measure_lengths
+from qarank.squad.examples import Example
 from qarank.squad.feature_table import FeatureTable
 from qarank.squad.loaded_data import LoadedData
 
@@ -62,7 +63,7 @@ class Finding:
     Attributes:
         name: of the kind, a key of FAULTS or ODDITIES.
         what: the same in words.
-        part: "train" or "validation".
+        part: "train", "threshold" or "validation".
         count: how many examples, records or answers.
         is_grave: training refuses the data for it.
         examples: the first SHOWN_IDS of them.
@@ -130,7 +131,7 @@ def audit_part(
     """Look through one part.
 
     Args:
-        name: "train" or "validation".
+        name: "train", "threshold" or "validation".
         label: its short name for people.
         data: its examples, and what reading them brought up.
         table: their features.
@@ -166,11 +167,11 @@ def audit_part(
     return PartAudit(label, counts, lengths), [finding for finding in findings if finding.count]
 
 
-def audit_overlap(train: LoadedData, validation: LoadedData) -> list[Finding]:
+def audit_overlap(train: Sequence[Example], validation: LoadedData) -> list[Finding]:
     """What evaluation has in common with training, which should be nothing."""
     found = {
-        "shared_contexts": find_shared_contexts(train.examples, validation.examples),
-        "shared_ids": find_shared_ids(train.examples, validation.examples),
+        "shared_contexts": find_shared_contexts(train, validation.examples),
+        "shared_ids": find_shared_ids(train, validation.examples),
     }
     findings = [_find("validation", kind, _show(of, validation)) for kind, of in found.items()]
     return [finding for finding in findings if finding.count]

@@ -7,7 +7,8 @@ which most callers never read, are built when asked for.
 Dims: num_features: windows of all examples; num_tokens: tokens of all windows.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -68,7 +69,7 @@ class Decoded:
     answers: dict[str, str]
     null_odds: dict[str, float]
     _examples: Sequence[Example]
-    _rows: Candidates
+    _make_rows: Callable[[], Candidates]
     _n_best_size: int
 
     @cached_property
@@ -83,7 +84,7 @@ class Decoded:
 
     @cached_property
     def _ranked(self) -> NBest:
-        rows = keep_best(rank_candidates(merge_candidates(self._rows)), self._n_best_size)
+        rows = keep_best(rank_candidates(merge_candidates(self._make_rows())), self._n_best_size)
         return NBest(self._examples, rows, softmax_by_example(rows))
 
 
@@ -110,29 +111,53 @@ def decode_predictions(
         with_null: whether "no answer" is allowed.
     """
     assert len(spans.score) == len(table), "spans are not of this table"
-    rows = _to_candidates(table, spans)
-    best = best_candidates(rows, len(examples))
+    best = best_candidates(_possible_winners(table, spans), len(examples))
     answers = {
         example.id: example.context[start:end] if start >= 0 else ""
         for example, start, end in zip(
             examples, best.start.tolist(), best.end.tolist(), strict=True
         )
     }
-    if not with_null:
-        lost = best.take(best.start < 0)
-        rows = join_candidates([rows, lost])
-        return Decoded(dict(answers), answers, {}, examples, rows, n_best_size)
-    null = _null_scores(table, spans, len(examples))
-    odds = dict(zip(answers, (null - best.score).tolist(), strict=True))
-    predictions = {key: "" if odds[key] > null_threshold else text for key, text in answers.items()}
-    rows = join_candidates([rows, no_answers(best.example, null)])
-    return Decoded(predictions, answers, odds, examples, rows, n_best_size)
+    odds: dict[str, float] = {}
+    nothing = best.take(best.start < 0)
+    if with_null:
+        null = _null_scores(table, spans, len(examples))
+        nothing = no_answers(best.example, null)
+        odds = dict(zip(answers, (null - best.score).tolist(), strict=True))
+    predictions = {
+        key: "" if odds.get(key, -math.inf) > null_threshold else text
+        for key, text in answers.items()
+    }
+
+    def make_rows() -> Candidates:
+        return join_candidates([_to_candidates(table, spans), nothing])
+
+    return Decoded(predictions, answers, odds, examples, make_rows, n_best_size)
 
 
-def _to_candidates(table: Windows, spans: TopSpans) -> Candidates:
-    """All legal spans, in characters; one that is only white space is not legal."""
+def _possible_winners(table: Windows, spans: TopSpans) -> Candidates:
+    """The legal spans that score what the best of their example does, or more than those."""
     score = spans.score.numpy()
-    feature, place = np.nonzero(np.isfinite(score))
+    top = np.full(int(table.example_index.max(initial=-1)) + 1, -np.inf, dtype=score.dtype)
+    np.maximum.at(top, table.example_index, score.max(axis=1, initial=-np.inf))
+    is_top = np.isfinite(score) & (score == top[table.example_index][:, None])
+    rows = _to_candidates(table, spans, is_top)
+    # A best span that is not legal leaves its example to spans that score less.
+    return rows if len(rows.example) == is_top.sum() else _to_candidates(table, spans)
+
+
+def _to_candidates(
+    table: Windows, spans: TopSpans, wanted: npt.NDArray[np.bool_] | None = None
+) -> Candidates:
+    """All legal spans, in characters; one that is only white space is not legal.
+
+    Args:
+        table: of their windows.
+        spans: of all features.
+        wanted: (num_features, k), of finite score; None: all that are.
+    """
+    score = spans.score.numpy()
+    feature, place = np.nonzero(np.isfinite(score) if wanted is None else wanted)
     first_token = table.row_offsets[feature]
     start = table.offset_starts[first_token + spans.start.numpy()[feature, place]]
     end = table.offset_ends[first_token + spans.end.numpy()[feature, place]]

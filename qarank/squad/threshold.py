@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from qarank.errors import DataError
 from qarank.squad.metric import question_scores_v2
 
 
@@ -25,21 +24,12 @@ def tune_threshold(
     """The threshold on the null odds with the best mean score; of equals the lowest.
 
     Args:
-        gold: id -> gold answers; empty where unanswerable.
+        gold: id -> gold answers, at least one id; empty where unanswerable.
         answers: id -> the best span's text, whatever the null score.
         null_odds: id -> null score - best span's score; above the threshold there is no answer.
         metric: "exact" or "f1".
 
-    Raises:
-        DataError: all questions have an answer, or none has: then no threshold can be chosen.
     """
-    num_unanswerable = sum(not texts for texts in gold.values())
-    if num_unanswerable in (0, len(gold)):
-        have = "no" if num_unanswerable else "every"
-        raise DataError(
-            f"the null threshold cannot be tuned: {have} question of the {len(gold)} held out "
-            "of the training data has an answer; eval.null_threshold: 0.0 needs no tuning"
-        )
     column = ("exact", "f1").index(metric)
     answered = question_scores_v2(gold, answers, na_prob=null_odds, na_prob_thresh=math.inf)
     silent = {key: float(not gold[key]) for key in answered}

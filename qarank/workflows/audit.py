@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def audit_parts(
     """Look through a recipe's data.
 
     Args:
-        parts: "train" and, if there is one, "validation".
+        parts: "train" and, where there are such, "threshold" and "validation".
         lengths: what their features were built with.
         tokenizer: likewise.
     """
@@ -55,7 +56,8 @@ def audit_parts(
         )
         findings += found
     if "validation" in parts:
-        findings += audit_overlap(parts["train"].data, parts["validation"].data)
+        of_training = [parts[name].examples for name in ("train", "threshold") if name in parts]
+        findings += audit_overlap(list(chain(*of_training)), parts["validation"].data)
     return Audit(audited, tuple(findings))
 
 

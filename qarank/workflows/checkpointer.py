@@ -58,7 +58,7 @@ class Checkpointer:
         trainer: the loop.
         layers: path -> adapter.
         allocator: of the run, if any.
-        describe_counts: what the run's listeners have counted, as JSON takes it.
+        describe_counts: step -> what the run's listeners have counted, as JSON takes it.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Checkpointer:
         layers: Mapping[str, AdaptedLinear],
         allocator: RankAllocator | None,
         *,
-        describe_counts: Callable[[], dict[str, Any]],
+        describe_counts: Callable[[int], dict[str, Any]],
     ) -> None:
         self.prepared, self.run_dir, self.tracker = prepared, run_dir, tracker
         self.trainer, self.layers, self.allocator = trainer, layers, allocator
@@ -105,7 +105,7 @@ class Checkpointer:
             "is_settled": is_settled,
             "metrics": dict(metrics),
             "loop": describe_loop(self.trainer),
-            **self.describe_counts(),
+            **self.describe_counts(global_step),
         }
 
         def write() -> None:

@@ -14,6 +14,7 @@ from qarank.squad.columns import USUAL, Columns
 from qarank.squad.examples import Example
 from qarank.squad.feature_table import FeatureTable
 from qarank.squad.features import load_or_build_features
+from qarank.squad.holdout import hold_out, require_both_kinds
 from qarank.squad.loaded_data import LoadedData, list_notes
 from qarank.squad.source_names import file_stem, is_file_name
 from qarank.squad.sources import load_data
@@ -51,15 +52,22 @@ def features_cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "qarank" / "features"
 
 
-def load_train_part(
+def load_train_parts(
     recipe: Recipe, tokenizer: PreTrainedTokenizerBase, *, keep_faults: bool = False
-) -> Part:
+) -> tuple[Part, Part | None]:
     """The training examples, a random share if max_train_examples says so, and their features.
 
     Args:
         recipe: as asked.
         tokenizer: the model's.
         keep_faults: leave out records that are wrong, and note them; else the first is an error.
+
+    Returns:
+        What is trained on, and what is held out of it to tune the threshold on; None where nothing
+        is.
+
+    Raises:
+        DataError: what is held out says nothing of a threshold.
     """
     source, split = recipe.data.train_location
     limit = recipe.data.max_train_examples
@@ -67,7 +75,13 @@ def load_train_part(
     data = load_data(
         source, split, columns=columns, limit=limit, seed=recipe.seed, keep_faults=keep_faults
     )
-    return _with_features(label_data(source, split), data, recipe.data, tokenizer)
+    label, share = label_data(source, split), recipe.data.threshold_share
+    if not share:
+        return _with_features(label, data, recipe.data, tokenizer), None
+    kept, held = hold_out(data, share, seed=recipe.seed)
+    require_both_kinds(held.examples, share=share)
+    train = _with_features(label, kept, recipe.data, tokenizer)
+    return train, _with_features(f"{label}-threshold", held, recipe.data, tokenizer)
 
 
 def load_validation_part(
@@ -78,7 +92,7 @@ def load_validation_part(
     Args:
         recipe: as asked.
         tokenizer: the model's.
-        keep_faults: as in `load_train_part`.
+        keep_faults: as in `load_train_parts`.
     """
     location = recipe.data.validation_location
     if location is None:

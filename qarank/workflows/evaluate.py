@@ -22,7 +22,7 @@ from qarank.workflows.compare import (
 )
 from qarank.workflows.data import Part, allows_no_answer, load_evaluation_part, tell_notes
 from qarank.workflows.run_qa import answer_as_run_qa
-from qarank.workflows.saved_model import OpenedRun, open_run
+from qarank.workflows.saved_model import OpenedRun, choose_threshold, open_run
 from qarank.workflows.scoring import evaluate_reader
 
 RUN_QA = "run_qa"  # the one thing an evaluation can be compatible with
@@ -46,6 +46,7 @@ def evaluate_run(
     precision: str | None,
     show_progress: bool,
     compat: str | None = None,
+    null_threshold: float | None = None,
     wanted: Certainty = PLAIN,
 ) -> dict[str, Any]:
     """Score a run or checkpoint, and write the answers beside it.
@@ -56,6 +57,8 @@ def evaluate_run(
         precision: fp32, bf16, fp16 or auto; None takes the recipe's.
         show_progress: draw a bar where stderr is a terminal.
         compat: "run_qa" answers as that script does and writes its files, in a folder of their own.
+        null_threshold: score difference (logits) above which there is no answer; None takes the
+            checkpoint's: the recipe's, or the one tuned for it.
         wanted: intervals of the figures, and other answers to compare with.
 
     Returns:
@@ -63,7 +66,8 @@ def evaluate_run(
         `against`, where there are others, is as `compare_scores` gives it.
 
     Raises:
-        DataError: nothing names evaluation data, or there is nothing to compare with.
+        DataError: nothing names evaluation data, or there is nothing to compare with, or a
+            threshold is given where every question has an answer.
     """
     wanted.check()
     if compat not in (None, RUN_QA):
@@ -74,9 +78,11 @@ def evaluate_run(
     part = _load_part(path, opened, data)
     tell_notes(part)
     others = read_others(wanted, part.label)
+    with_null = _allows_no_answer(opened, part)
+    threshold = choose_threshold(opened.saved, null_threshold, with_null=with_null)
     with ProgressBar("evaluate", len(part.table), shown=show_progress) as bar:
         answer = _answer if compat is None else _answer_as_run_qa
-        found = answer(opened, part, bar.advance)
+        found = answer(opened, part, threshold, bar.advance)
     label = part.label if compat is None else f"{part.label}-{compat}"
     folder = opened.saved.run_dir.eval_dir(opened.saved.checkpoint.name, label)
     metrics, compared = _weigh(found, part, others, wanted)
@@ -123,11 +129,19 @@ def _allows_no_answer(opened: OpenedRun, part: Part) -> bool:
     return allows_no_answer(opened.saved.recipe.data, part.examples)
 
 
-def _answer(opened: OpenedRun, part: Part, on_batch: Callable[[int], None]) -> _Answers:
-    settings = opened.saved.recipe.eval
-    with_null = _allows_no_answer(opened, part)
+def _answer(
+    opened: OpenedRun,
+    part: Part,
+    null_threshold: float | None,
+    on_batch: Callable[[int], None],
+) -> _Answers:
     found = evaluate_reader(
-        opened.reader, part.examples, part.table, settings, with_null=with_null, on_batch=on_batch
+        opened.reader,
+        part.examples,
+        part.table,
+        opened.saved.recipe.eval,
+        null_threshold=null_threshold,
+        on_batch=on_batch,
     )
     decoded = found.decoded
 
@@ -140,13 +154,18 @@ def _answer(opened: OpenedRun, part: Part, on_batch: Callable[[int], None]) -> _
             null_odds=decoded.null_odds,
         )
 
+    with_null = null_threshold is not None
     return _Answers(found.metrics, decoded.predictions, with_null, found.seconds, write)
 
 
-def _answer_as_run_qa(opened: OpenedRun, part: Part, on_batch: Callable[[int], None]) -> _Answers:
+def _answer_as_run_qa(
+    opened: OpenedRun,
+    part: Part,
+    null_threshold: float | None,
+    on_batch: Callable[[int], None],
+) -> _Answers:
     """The best_* figures are left out: what run_qa gives as such is not any threshold's."""
     started = time.perf_counter()
-    with_null = _allows_no_answer(opened, part)
     found = answer_as_run_qa(
         opened.reader,
         part.examples,
@@ -154,11 +173,12 @@ def _answer_as_run_qa(opened: OpenedRun, part: Part, on_batch: Callable[[int], N
         opened.tokenizer,
         opened.saved.recipe.data,
         opened.saved.recipe.eval,
-        with_null=with_null,
+        null_threshold=null_threshold,
         on_batch=on_batch,
     )
     seconds = time.perf_counter() - started
     gold = {example.id: example.answers for example in part.examples}
+    with_null = null_threshold is not None
     metrics = dict((score_v2 if with_null else score_v1)(gold, found.predictions))
 
     def write(folder: Path, metrics: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from qarank.squad.spans import TopSpans
 from qarank.workflows.build import Setting, build_reader
 from qarank.workflows.data import Part
 from qarank.workflows.prepare import Prepared
-from qarank.workflows.scoring import find_spans, score_spans
+from qarank.workflows.scoring import find_spans, score_spans, tune_on
 
 
 class Evaluator:
@@ -41,6 +42,7 @@ class Evaluator:
         self.prepared, self.run_dir, self.setting = prepared, run_dir, setting
         self.reader = build_reader(prepared, model, setting)
         self.show_progress = show_progress
+        self._tuned: tuple[int, float] | None = None  # step, threshold
 
     def __call__(self, global_step: int) -> Mapping[str, Any]:
         """The figures, the same on every process.
@@ -51,10 +53,40 @@ class Evaluator:
         """
         part = self.prepared.validation
         assert part is not None  # no evaluation is due without
+        threshold = self.threshold_at(global_step) if self.prepared.with_null else None
         started = time.perf_counter()
+        spans = self._find_spans(global_step, part)
+        return self.setting.processes.on_main(
+            lambda: self._score(global_step, part, spans, threshold, started)
+        )
+
+    def threshold_at(self, global_step: int) -> float:
+        """The null threshold of the model after a step, tuned if the recipe asks for it.
+
+        Raises:
+            StoppedError, RunError: as an evaluation.
+        """
+        known = self.known_threshold(global_step)
+        if known is not None:
+            return known
+        part, settings = self.prepared.threshold, self.prepared.recipe.eval
+        assert part is not None  # the recipe holds some out
+        spans = self._find_spans(global_step, part)
+        tune = partial(tune_on, spans, part.examples, part.table, settings)
+        self._tuned = global_step, self.setting.processes.on_main(tune)
+        return self._tuned[1]
+
+    def known_threshold(self, global_step: int) -> float | None:
+        """The same, if it needs no tuning or has been tuned; else None."""
+        asked = self.prepared.recipe.eval.null_threshold
+        if not isinstance(asked, str):
+            return asked
+        return self._tuned[1] if self._tuned is not None and self._tuned[0] == global_step else None
+
+    def _find_spans(self, global_step: int, part: Part) -> TopSpans:
         try:
             with ProgressBar("evaluate", len(part.table), shown=self.show_progress) as bar:
-                spans = find_spans(
+                return find_spans(
                     self.reader,
                     part.table,
                     self.prepared.recipe.eval,
@@ -64,9 +96,6 @@ class Evaluator:
                 )
         except NonFiniteError as error:
             raise RunError(f"step {global_step}, evaluation: {error}") from error
-        return self.setting.processes.on_main(
-            lambda: self._score(global_step, part, spans, started)
-        )
 
     def _note(self, bar: ProgressBar, count: int) -> None:
         bar.advance(count)
@@ -75,14 +104,19 @@ class Evaluator:
             raise StoppedError("the evaluation was given up", signals.stop)
 
     def _score(
-        self, global_step: int, part: Part, spans: TopSpans, started: float
+        self,
+        global_step: int,
+        part: Part,
+        spans: TopSpans,
+        null_threshold: float | None,
+        started: float,
     ) -> Mapping[str, Any]:
         found = score_spans(
             spans,
             part.examples,
             part.table,
             self.prepared.recipe.eval,
-            with_null=self.prepared.with_null,
+            null_threshold=null_threshold,
             started=started,
         )
         checkpoint = self.run_dir.checkpoint_dir(global_step).name

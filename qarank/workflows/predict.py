@@ -6,12 +6,11 @@ from typing import NotRequired, TypedDict
 
 from qarank.config.schema import EvalConfig
 from qarank.engine.progress import ProgressBar
-from qarank.errors import DataError
 from qarank.squad.examples import Example
 from qarank.squad.features import build_features
 from qarank.squad.nbest import Candidate
 from qarank.squad.postprocess import Decoded
-from qarank.workflows.saved_model import OpenedRun, open_run
+from qarank.workflows.saved_model import OpenedRun, choose_threshold, open_run
 from qarank.workflows.scoring import read_answers
 
 FEWEST_KEPT = 2  # the best span and "no answer", whichever of them the threshold picks
@@ -47,7 +46,7 @@ def predict_answers(
         examples: at least one, ids unique; contexts of any length.
         precision: fp32, bf16, fp16 or auto; None takes the recipe's.
         null_threshold: score difference (logits) above which there is no answer; None takes the
-            recipe's.
+            checkpoint's: the recipe's, or the one tuned for it.
         n_best: candidates listed a question; 1 lists none besides the answer.
         show_progress: draw a bar where stderr is a terminal.
 
@@ -59,21 +58,16 @@ def predict_answers(
     """
     opened = open_run(path, precision=precision)
     with_null = bool(opened.saved.run_dir.read_run().get("version_2_with_negative"))
-    if null_threshold is not None and not with_null:
-        raise DataError(
-            f"{path} was trained on questions that all have an answer, so a null threshold"
-            " decides nothing; leave it out"
-        )
-    settings = choose_settings(opened.saved.recipe.eval, null_threshold, n_best)
-    decoded = _answer(opened, examples, settings, with_null=with_null, show_progress=show_progress)
+    threshold = choose_threshold(opened.saved, null_threshold, with_null=with_null)
+    settings = choose_settings(opened.saved.recipe.eval, n_best)
+    decoded = _answer(opened, examples, settings, threshold, show_progress=show_progress)
     return list_predictions(examples, decoded, n_best=n_best)
 
 
-def choose_settings(recipe: EvalConfig, null_threshold: float | None, n_best: int) -> EvalConfig:
-    """The recipe's settings with what was asked for; enough candidates are kept to be listed."""
+def choose_settings(recipe: EvalConfig, n_best: int) -> EvalConfig:
+    """The recipe's settings, but enough candidates are kept to be listed."""
     kept = max(recipe.n_best_size, n_best, FEWEST_KEPT)
-    threshold = recipe.null_threshold if null_threshold is None else null_threshold
-    return recipe.model_copy(update={"n_best_size": kept, "null_threshold": threshold})
+    return recipe.model_copy(update={"n_best_size": kept})
 
 
 def list_predictions(
@@ -117,8 +111,8 @@ def _answer(
     opened: OpenedRun,
     examples: Sequence[Example],
     settings: EvalConfig,
+    null_threshold: float | None,
     *,
-    with_null: bool,
     show_progress: bool,
 ) -> Decoded:
     lengths = opened.saved.recipe.data
@@ -134,6 +128,6 @@ def _answer(
             examples,
             table,
             settings,
-            with_null=with_null,
+            null_threshold=null_threshold,
             on_batch=bar.advance,
         )

@@ -17,7 +17,7 @@ from qarank.workflows.data import (
     Part,
     allows_no_answer,
     features_cache_dir,
-    load_train_part,
+    load_train_parts,
     load_validation_part,
     tell_notes,
 )
@@ -40,6 +40,7 @@ class Prepared:
         with_null: whether "no answer" is an answer.
         plan: the run's numbers.
         world_size: processes the run has.
+        threshold: examples held out of the training data to tune the null threshold on, or None.
     """
 
     recipe: Recipe
@@ -51,11 +52,12 @@ class Prepared:
     with_null: bool
     plan: Plan
     world_size: int = 1
+    threshold: Part | None = None
 
     @property
     def parts(self) -> dict[str, Part]:
-        """Training and, if any, evaluation data by name."""
-        named = {"train": self.train, "validation": self.validation}
+        """Training data and, if any, held-out and evaluation data by name."""
+        named = {"train": self.train, "threshold": self.threshold, "validation": self.validation}
         return {name: part for name, part in named.items() if part is not None}
 
 
@@ -87,22 +89,30 @@ def prepare_run(
         resolve_precision(recipe.train.precision, default_device())  # refused now, not hours later
     tokenizer = load_tokenizer(source)
     _check_length(recipe, config)
-    train, validation = processes.first_on_machine(
+    (train, threshold), validation = processes.first_on_machine(
         lambda: (
-            load_train_part(recipe, tokenizer, keep_faults=keep_faults),
+            load_train_parts(recipe, tokenizer, keep_faults=keep_faults),
             load_validation_part(recipe, tokenizer, keep_faults=keep_faults),
         ),
         what="the features",
     )
-    parts = [part for part in (train, validation) if part is not None]
+    parts = [part for part in (train, threshold, validation) if part is not None]
     if processes.is_main:
         for part in parts:
             tell_notes(part)
     with_null = allows_no_answer(recipe.data, *(part.examples for part in parts))
     plan = plan_run(config, len(train.table), recipe)
-    world_size = processes.world.world_size
     return Prepared(
-        recipe, source, config, tokenizer, train, validation, with_null, plan, world_size
+        recipe,
+        source,
+        config,
+        tokenizer,
+        train,
+        validation,
+        with_null,
+        plan,
+        processes.world.world_size,
+        threshold,
     )
 
 

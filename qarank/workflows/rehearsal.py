@@ -178,12 +178,14 @@ def count_padded(lengths: Ints, micro_batch_size: int) -> int:
 
 
 def count_evaluation_tokens(prepared: Prepared) -> int:
-    """Padded tokens of one evaluation; 0 without evaluation data."""
-    if prepared.validation is None:
-        return 0
-    lengths, size = prepared.validation.table.lengths, prepared.recipe.eval.batch_size
-    batches = evaluation_batches(lengths, batch_size=size)
-    return sum(count_padded(lengths[rows], size) for rows in batches)
+    """Padded tokens of one evaluation and of tuning the threshold; 0 without evaluation data."""
+    size = prepared.recipe.eval.batch_size
+    parts = [part for part in (prepared.validation, prepared.threshold) if part is not None]
+    return sum(
+        count_padded(part.table.lengths[rows], size)
+        for part in parts
+        for rows in evaluation_batches(part.table.lengths, batch_size=size)
+    )
 
 
 def count_evaluations(prepared: Prepared, *, first_step: int) -> int:

@@ -26,7 +26,7 @@ def answer_as_run_qa(
     data: DataConfig,
     settings: EvalConfig,
     *,
-    with_null: bool,
+    null_threshold: float | None,
     on_batch: Callable[[int], None] = lambda _: None,
 ) -> RunQaAnswers:
     """Answer every example; every feature is padded to max_seq_length, as run_qa's are.
@@ -37,8 +37,8 @@ def answer_as_run_qa(
         table: their features.
         tokenizer: the features' own.
         data: names max_seq_length and doc_stride.
-        settings: batch size, lengths and the null threshold.
-        with_null: whether "no answer" is allowed.
+        settings: batch size and lengths.
+        null_threshold: score difference above which there is no answer; None: there always is one.
         on_batch: told the number of features done.
     """
     batches = evaluation_batches(table.lengths, batch_size=settings.batch_size)
@@ -53,8 +53,8 @@ def answer_as_run_qa(
         join_top_logits(parts, np.concatenate(batches)),
         n_best_size=settings.n_best_size,
         max_answer_length=settings.max_answer_length,
-        null_threshold=settings.null_threshold,
-        with_null=with_null,
+        null_threshold=0.0 if null_threshold is None else null_threshold,
+        with_null=null_threshold is not None,
     )
 
 

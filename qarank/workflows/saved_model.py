@@ -9,12 +9,18 @@ from transformers import AutoModelForQuestionAnswering, PretrainedConfig, PreTra
 
 from qarank.adapters.layer import AdaptedLinear
 from qarank.adapters.peft_format import AdapterFolder, load_plain_lora
-from qarank.artifacts.checkpoint import is_adapter, is_full_model, read_adapter, verify_checkpoint
+from qarank.artifacts.checkpoint import (
+    is_adapter,
+    is_full_model,
+    read_adapter,
+    read_facts,
+    verify_checkpoint,
+)
 from qarank.artifacts.run_dir import RunDir, find_checkpoint
 from qarank.config.load import load_recipe
 from qarank.config.schema import Recipe
 from qarank.engine.precision import Precision, check_precision, default_device, resolve_precision
-from qarank.errors import CheckpointError
+from qarank.errors import CheckpointError, DataError
 from qarank.workflows.adapt import autocast_for, cast_frozen
 from qarank.workflows.model import (
     HEAD,
@@ -98,6 +104,39 @@ def open_run(path: Path, *, precision: str | None = None) -> OpenedRun:
         autocast=autocast_for(recipe.adapter, chosen, device),
     )
     return OpenedRun(saved, reader, layers, tokenizer)
+
+
+def choose_threshold(saved: SavedRun, asked: float | None, *, with_null: bool) -> float | None:
+    """The null threshold to answer with; None where every question has an answer.
+
+    Args:
+        saved: the run, and its checkpoint.
+        asked: by the user; None takes the recipe's, or the one tuned for the checkpoint.
+        with_null: whether "no answer" is allowed.
+
+    Raises:
+        DataError: one is asked for where it decides nothing.
+        CheckpointError: none was tuned for this checkpoint.
+    """
+    if not with_null:
+        if asked is not None:
+            raise DataError(
+                f"{saved.checkpoint} was trained on questions that all have an answer, so a null"
+                " threshold decides nothing; leave it out"
+            )
+        return None
+    if asked is not None:
+        return asked
+    of_recipe = saved.recipe.eval.null_threshold
+    if not isinstance(of_recipe, str):
+        return of_recipe
+    tuned = read_facts(saved.checkpoint).get("null_threshold")
+    if tuned is None:
+        raise CheckpointError(
+            f"{saved.checkpoint} was saved out of turn, before its null threshold was tuned; give"
+            " --null-threshold, or go on with the run"
+        )
+    return float(tuned)
 
 
 def load_checkpoint_model(

@@ -20,6 +20,7 @@ from qarank.squad.feature_table import FeatureTable
 from qarank.squad.metric import score_v1, score_v2
 from qarank.squad.postprocess import Decoded, decode_predictions
 from qarank.squad.spans import TopSpans, top_spans
+from qarank.squad.threshold import tune_threshold
 from qarank.workflows.reading import Reader, count_left_padding, read_batches
 
 
@@ -46,7 +47,7 @@ def read_answers(
     table: FeatureTable,
     settings: EvalConfig,
     *,
-    with_null: bool,
+    null_threshold: float | None,
     on_batch: Callable[[int], None] = lambda _: None,
 ) -> Decoded:
     """Answer every example.
@@ -55,12 +56,12 @@ def read_answers(
         reader: the model.
         examples: questions with their contexts.
         table: their features.
-        settings: batch size, lengths and the null threshold.
-        with_null: whether "no answer" is allowed.
+        settings: batch size and lengths.
+        null_threshold: score difference above which there is no answer; None: there always is one.
         on_batch: told the number of features done.
     """
     spans = find_spans(reader, table, settings, on_batch=on_batch)
-    return decode_spans(spans, examples, table, settings, with_null=with_null)
+    return decode_spans(spans, examples, table, settings, null_threshold=null_threshold)
 
 
 def evaluate_reader(
@@ -69,13 +70,15 @@ def evaluate_reader(
     table: FeatureTable,
     settings: EvalConfig,
     *,
-    with_null: bool,
+    null_threshold: float | None,
     on_batch: Callable[[int], None] = lambda _: None,
 ) -> Evaluation:
-    """Answer every example and score the answers against the gold ones."""
+    """Answer every example and score the answers; args as `read_answers`."""
     started = time.perf_counter()
     spans = find_spans(reader, table, settings, on_batch=on_batch)
-    return score_spans(spans, examples, table, settings, with_null=with_null, started=started)
+    return score_spans(
+        spans, examples, table, settings, null_threshold=null_threshold, started=started
+    )
 
 
 def score_spans(
@@ -84,7 +87,7 @@ def score_spans(
     table: FeatureTable,
     settings: EvalConfig,
     *,
-    with_null: bool,
+    null_threshold: float | None,
     started: float,
 ) -> Evaluation:
     """Make answers of the spans of every feature and score them.
@@ -93,14 +96,16 @@ def score_spans(
         spans: in table order.
         examples: questions with their contexts and gold answers.
         table: their features.
-        settings: lengths and the null threshold.
-        with_null: whether "no answer" is allowed.
+        settings: lengths.
+        null_threshold: as in `read_answers`; stands among the metrics.
         started: when the evaluation began, by time.perf_counter.
     """
-    decoded = decode_spans(spans, examples, table, settings, with_null=with_null)
+    decoded = decode_spans(spans, examples, table, settings, null_threshold=null_threshold)
     seconds = time.perf_counter() - started
     gold = {example.id: example.answers for example in examples}
-    metrics = score_answers(gold, decoded, with_null=with_null)
+    metrics = score_answers(gold, decoded, with_null=null_threshold is not None)
+    if null_threshold is not None:
+        metrics["null_threshold"] = null_threshold
     return Evaluation(metrics, decoded, len(table), seconds)
 
 
@@ -110,17 +115,26 @@ def decode_spans(
     table: FeatureTable,
     settings: EvalConfig,
     *,
-    with_null: bool,
+    null_threshold: float | None,
 ) -> Decoded:
-    """As `decode_predictions`, with an evaluation's settings."""
+    """As `decode_predictions`, with an evaluation's settings; null_threshold as `read_answers`."""
     return decode_predictions(
         examples,
         table,
         spans,
         n_best_size=settings.n_best_size,
-        null_threshold=settings.null_threshold,
-        with_null=with_null,
+        null_threshold=math.inf if null_threshold is None else null_threshold,
+        with_null=null_threshold is not None,
     )
+
+
+def tune_on(
+    spans: TopSpans, examples: Sequence[Example], table: FeatureTable, settings: EvalConfig
+) -> float:
+    """The null threshold that scores best by settings.best_metric; args as `score_spans`."""
+    decoded = decode_spans(spans, examples, table, settings, null_threshold=math.inf)
+    gold = {example.id: example.answers for example in examples}
+    return tune_threshold(gold, decoded.answers, decoded.null_odds, metric=settings.best_metric)
 
 
 def score_answers(

@@ -78,6 +78,9 @@ class TrainingSession:
             total_steps=self.plan.total_steps,
             penalty_weight=self.recipe.adapter.effective_orth_reg_weight,
         )
+        self.evaluator = Evaluator(
+            prepared, self.model, run_dir, setting, show_progress=self.show_progress
+        )
         self.recorder = self._build_recorder()
         self.first_step, self.is_settled = 1, True  # settled: what is due before it has been done
         seed_process(self.recipe.seed, self.processes.world.global_rank)
@@ -154,7 +157,9 @@ class TrainingSession:
         except StoppedError as error:
             self._stop(global_step, error.exit_code - 128, is_settled=False)
 
-    def _draw_ranks(self, global_step: int) -> None:
+    def _before_save(self, global_step: int) -> None:
+        if self.prepared.threshold is not None:
+            self.evaluator.threshold_at(global_step)  # what is saved can be used without tuning
         if self.allocator is not None:
             self.rank_recorder.draw(global_step, self.layers)
 
@@ -185,8 +190,9 @@ class TrainingSession:
             values = {f"Orth_regu_loss/{name}": value for name, value in penalties.items()}
             self.tracker.log_events(report.global_step, values)
 
-    def _describe_counts(self) -> dict[str, Any]:
+    def _describe_counts(self, global_step: int) -> dict[str, Any]:
         return {
+            "null_threshold": self.evaluator.known_threshold(global_step),
             "logger": self.logger.state_dict(),
             "progress": self.recorder.progress.state_dict(),
             "num_revived": self.rank_recorder.num_revived,
@@ -203,14 +209,11 @@ class TrainingSession:
         )
 
     def _build_recorder(self) -> RunRecorder:
-        evaluator = Evaluator(
-            self.prepared, self.model, self.run_dir, self.setting, show_progress=self.show_progress
-        )
         return RunRecorder(
             self.run_dir,
             milestones=plan_milestones(self.plan),
-            evaluate=None if self.prepared.validation is None else evaluator,
-            before_save=self._draw_ranks,
+            evaluate=None if self.prepared.validation is None else self.evaluator,
+            before_save=self._before_save,
             save=self.checkpointer.save,
             best_metric=metric_key(self.recipe.eval.best_metric, self.prepared.with_null),
             keep_checkpoints=self.recipe.train.keep_checkpoints,

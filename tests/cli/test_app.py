@@ -24,7 +24,8 @@ sys.argv = ["qarank", *sys.argv[1:]]
 try:
     main()
 finally:
-    print([name for name in ("torch", "transformers") if name in sys.modules], file=sys.stderr)
+    heavy = ("torch", "transformers", "numpy", "pyarrow")
+    print([name for name in heavy if name in sys.modules], file=sys.stderr)
 """
 
 
@@ -52,7 +53,7 @@ def test_the_version_is_printed(run_cli: Callable[..., Any]) -> None:
     assert run_cli("--version").out == f"qarank {__version__}\n"
 
 
-def test_help_loads_no_torch() -> None:
+def test_help_loads_nothing_heavy() -> None:
     done = run_alone("train", "--help")
     assert done.stderr.splitlines()[-1] == "[]"
 
@@ -75,7 +76,7 @@ def test_a_wrong_recipe_is_told_before_torch_loads(recipe_file: Callable[..., Pa
     assert done.returncode == 2
     message, loaded = done.stderr.splitlines()
     assert message.startswith("qarank: ")
-    assert loaded == "[]"
+    assert "torch" not in loaded and "transformers" not in loaded
 
 
 def test_a_hub_name_out_of_reach_is_told_before_torch_loads(
@@ -87,7 +88,7 @@ def test_a_hub_name_out_of_reach_is_told_before_torch_loads(
     assert done.returncode == 2
     message, loaded = done.stderr.splitlines()
     assert "set HF_HOME to a cache that holds it" in message
-    assert loaded == "[]"
+    assert "torch" not in loaded and "transformers" not in loaded
 
 
 def test_a_hub_name_that_nobody_answers_for_is_refused_within_seconds(

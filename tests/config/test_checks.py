@@ -92,3 +92,30 @@ def test_data_keys_that_contradict_each_other_are_refused(
 )
 def test_files_are_told_from_names_by_their_ending(source: str | list[str], expected: bool) -> None:
     assert checks.is_files(source) is expected
+
+
+@pytest.mark.parametrize(
+    ("share", "threshold", "with_null", "is_evaluated", "line"),
+    [
+        (0.0, "tuned", "auto", True, "eval.null_threshold tuned needs questions .* as 0.1: the"),
+        (
+            0.1,
+            0.5,
+            "auto",
+            True,
+            "threshold_share 0.1 holds out .* eval.null_threshold is 0.5",
+        ),
+        (0.1, "tuned", False, True, "no effect with data.version_2_with_negative false"),
+        (0.1, "tuned", True, False, "tuned needs evaluation data; give data.validation"),
+    ],
+)
+def test_a_threshold_is_tuned_on_what_is_held_out_and_that_is_held_out_for_it(
+    share: float, threshold: float | str, with_null: bool | str, is_evaluated: bool, line: str
+) -> None:
+    with pytest.raises(ValueError, match=line):
+        checks.check_threshold(share, threshold, with_null=with_null, is_evaluated=is_evaluated)
+
+
+def test_a_threshold_may_be_given_or_tuned() -> None:
+    checks.check_threshold(0.0, -1.5, with_null="auto", is_evaluated=False)
+    checks.check_threshold(0.2, "tuned", with_null="auto", is_evaluated=True)

@@ -105,8 +105,8 @@ def test_a_finding_lists_the_first_few_with_their_files(bert: PreTrainedTokenize
 
 def test_overlap_is_evaluations(bert: PreTrainedTokenizerBase) -> None:
     train, validation = almanac("train")[:9], almanac("validation")[:9]
-    assert audit_overlap(load(train), load(validation)) == []
-    found = audit_overlap(load(train), load([*validation, train[0]]))
+    assert audit_overlap(train, load(validation)) == []
+    found = audit_overlap(train, load([*validation, train[0]]))
     assert [(each.name, each.part, each.count) for each in found] == [
         ("shared_contexts", "validation", 1),
         ("shared_ids", "validation", 1),

@@ -4,14 +4,16 @@ from hypothesis import strategies as st
 
 from qarank.errors import DataError
 from qarank.squad.examples import Example
-from qarank.squad.holdout import hold_out
+from qarank.squad.holdout import hold_out, require_both_kinds
+from qarank.squad.loaded_data import Fault, LoadedData, Mended
 
 
-def examples_of(articles: list[str]) -> list[Example]:
-    return [
+def data_of(articles: list[str]) -> LoadedData:
+    examples = [
         Example(str(place), article, f"context of {article}", "why?")
         for place, article in enumerate(articles)
     ]
+    return LoadedData(examples, [f"{place}.json" for place in range(len(articles))])
 
 
 @given(
@@ -22,38 +24,58 @@ def examples_of(articles: list[str]) -> list[Example]:
 def test_whole_articles_are_held_out_until_there_are_enough(
     articles: list[str], share: float, seed: int
 ) -> None:
-    examples = examples_of(articles)
+    data = data_of(articles)
     if len(set(articles)) == 1:
         with pytest.raises(DataError, match="one article alone"):
-            hold_out(examples, share, seed=seed)
+            hold_out(data, share, seed=seed)
         return
-    kept, held = hold_out(examples, share, seed=seed)
-    assert sorted(kept + held, key=lambda example: int(example.id)) == examples
-    assert not {e.title for e in kept} & {e.title for e in held}
-    assert kept and held
-    assert len(held) >= share * len(examples) or len({e.title for e in kept}) == 1
-    assert (kept, held) == hold_out(examples, share, seed=seed)
+    kept, held = hold_out(data, share, seed=seed)
+    both = sorted(kept.examples + held.examples, key=lambda example: int(example.id))
+    assert both == data.examples
+    assert not {e.title for e in kept.examples} & {e.title for e in held.examples}
+    assert kept.examples and held.examples
+    is_one_article = len({e.title for e in kept.examples}) == 1
+    assert len(held.examples) >= share * len(both) or is_one_article
+    assert (kept, held) == hold_out(data, share, seed=seed)
 
 
-def test_both_parts_keep_the_order_of_the_data() -> None:
-    kept, held = hold_out(examples_of(list("abcabcabc")), 0.3, seed=1)
+def test_both_parts_keep_the_order_of_the_data_and_each_its_files() -> None:
+    for part in hold_out(data_of(list("abcabcabc")), 0.3, seed=1):
+        numbers = [int(example.id) for example in part.examples]
+        assert numbers == sorted(numbers)
+        assert part.files == [f"{number}.json" for number in numbers]
+
+
+def test_what_was_noticed_goes_with_its_examples_and_what_was_refused_stays() -> None:
+    whole = data_of(list("abcd"))
+    mended = [Mended(str(n), "", "moved", "") for n in range(4)]
+    faults = [Fault("bad_records", "line", "0.json")]
+    data = LoadedData(whole.examples, whole.files, faults, mended, ["0.json"])
+    kept, held = hold_out(data, 0.25, seed=1)
     for part in (kept, held):
-        assert [int(example.id) for example in part] == sorted(int(e.id) for e in part)
-
-
-def test_nothing_is_held_out_of_a_share_of_none() -> None:
-    examples = examples_of(["a"])
-    assert hold_out(examples, 0.0, seed=0) == (examples, [])
+        assert [each.id for each in part.mended] == [example.id for example in part.examples]
+    assert (kept.faults, kept.unnamed) == (faults, ["0.json"])
+    assert (held.faults, held.unnamed) == ((), ())
 
 
 def test_examples_without_a_title_go_by_their_context() -> None:
     examples = [Example(str(n), "", f"context {n % 4}", "why?") for n in range(20)]
-    kept, held = hold_out(examples, 0.25, seed=3)
-    assert len(held) == 5
-    assert not {e.context for e in kept} & {e.context for e in held}
+    kept, held = hold_out(LoadedData(examples, [""] * 20), 0.25, seed=3)
+    assert len(held.examples) == 5
+    assert not {e.context for e in kept.examples} & {e.context for e in held.examples}
 
 
 def test_another_seed_holds_out_other_articles() -> None:
-    examples = examples_of([f"article {n}" for n in range(40)])
-    chosen = {tuple(e.id for e in hold_out(examples, 0.2, seed=seed)[1]) for seed in range(5)}
+    data = data_of([f"article {n}" for n in range(40)])
+    chosen = {tuple(e.id for e in hold_out(data, 0.2, seed=seed)[1].examples) for seed in range(5)}
     assert len(chosen) == 5
+
+
+@pytest.mark.parametrize(("answers", "have"), [((), "no question"), (("Ann",), "every question")])
+def test_questions_of_one_kind_are_refused(answers: tuple[str, ...], have: str) -> None:
+    examples = [Example(str(n), "", "Ann.", "who?", answers, (0,) * len(answers)) for n in range(3)]
+    with pytest.raises(DataError, match=f"cannot be tuned: {have} of the 3 that .* has an answer"):
+        require_both_kinds(examples, share=0.1)
+    other = Example("x", "", "Ann.", "who?", ("Ann",), (0,))
+    none = Example("y", "", "Ann.", "who?")
+    require_both_kinds([*examples, other, none], share=0.1)

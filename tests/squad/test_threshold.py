@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qarank.errors import DataError
 from qarank.squad.metric import score_v2
 from qarank.squad.threshold import tune_threshold
 
@@ -30,10 +29,6 @@ def test_no_threshold_scores_better(
     gold = {str(n): list(texts) for n, (texts, _, _) in enumerate(rows)}
     answers = {str(n): text for n, (_, text, _) in enumerate(rows)}
     null_odds = {str(n): odds for n, (_, _, odds) in enumerate(rows)}
-    if all(gold.values()) or not any(gold.values()):
-        with pytest.raises(DataError, match="question of the .* held out of the training data"):
-            tune_threshold(gold, answers, null_odds, metric=metric)
-        return
     found = score(rows, tune_threshold(gold, answers, null_odds, metric=metric), metric)
     tried = [-4.0, *(odds for _, _, odds in rows)]
     assert found == pytest.approx(max(score(rows, odds, metric) for odds in tried))

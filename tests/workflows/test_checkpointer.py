@@ -50,7 +50,7 @@ def make(prepare_tiny: Callable[..., Prepared], tmp_path: Path) -> Make:
             trainer,
             layers,
             allocator,
-            describe_counts=lambda: COUNTS,
+            describe_counts=lambda _: COUNTS,
         )
 
     return build

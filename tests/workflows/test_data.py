@@ -1,5 +1,7 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -14,10 +16,12 @@ from qarank.workflows.data import (
     features_cache_dir,
     label_data,
     load_evaluation_part,
-    load_train_part,
+    load_train_parts,
     load_validation_part,
     tell_notes,
 )
+
+ANSWERS = {"text": ["Ann"], "answer_start": [0]}
 
 
 @pytest.fixture
@@ -69,7 +73,7 @@ def test_training_examples_are_a_random_share_and_evaluation_takes_the_first(
     tiny_recipe: Callable[..., Recipe], tokenizer: PreTrainedTokenizerBase
 ) -> None:
     recipe = tiny_recipe()
-    train = load_train_part(recipe, tokenizer)
+    train = load_train_parts(recipe, tokenizer)[0]
     validation = load_validation_part(recipe, tokenizer)
     assert validation is not None
     assert len(train.examples) == 64
@@ -85,8 +89,8 @@ def test_features_are_built_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("QARANK_CACHE", str(tmp_path / "fresh"))
-    first = load_train_part(tiny_recipe(), tokenizer)
-    again = load_train_part(tiny_recipe(), tokenizer)
+    first = load_train_parts(tiny_recipe(), tokenizer)[0]
+    again = load_train_parts(tiny_recipe(), tokenizer)[0]
     assert (first.was_cached, again.was_cached) == (False, True)
     assert (first.table.input_ids == again.table.input_ids).all()
 
@@ -119,6 +123,10 @@ def csv_recipe(build: Callable[..., Recipe], folder: Path) -> Recipe:
     return build(data={**files, "max_seq_length": 64, "doc_stride": 8})
 
 
+def load_train_part(*args: Any, **options: Any) -> Part:
+    return load_train_parts(*args, **options)[0]
+
+
 @pytest.mark.parametrize("load", [load_train_part, load_validation_part])
 def test_columns_have_the_names_the_recipe_says(
     load: Callable[..., Part],
@@ -139,3 +147,41 @@ def test_columns_have_the_names_the_recipe_says(
         f"mine: {tmp_path}/mine.csv has no ids: each is the file's name and a number, from 0",
         "mine: answers without an answer_start, found since they occur once: 1",
     ]
+
+
+TUNED = {"source": "sample:almanac", "max_train_examples": 64, "threshold_share": 0.25}
+
+
+def test_a_share_of_the_training_articles_is_held_out_for_the_threshold(
+    tiny_recipe: Callable[..., Recipe], tokenizer: PreTrainedTokenizerBase
+) -> None:
+    recipe = tiny_recipe(data=TUNED, eval={"null_threshold": "tuned"})
+    train, held = load_train_parts(recipe, tokenizer)
+    assert held is not None
+    assert held.label == "almanac-train-threshold"
+    assert len(held.examples) >= 16
+    assert len(train.examples) + len(held.examples) == 64
+    assert not {e.title for e in train.examples} & {e.title for e in held.examples}
+    assert {e.is_impossible for e in held.examples} == {True, False}
+    assert held.table.example_index.max() == len(held.examples) - 1
+
+
+def test_nothing_is_held_out_unless_asked_for(
+    tiny_recipe: Callable[..., Recipe], tokenizer: PreTrainedTokenizerBase
+) -> None:
+    assert load_train_parts(tiny_recipe(), tokenizer)[1] is None
+
+
+def test_a_held_out_part_that_says_nothing_of_a_threshold_is_refused(
+    tiny_recipe: Callable[..., Recipe], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    path = tmp_path / "answered.json"
+    rows = [
+        {"id": f"q{n}", "question": "Who?", "context": f"Ann {n}.", "answers": ANSWERS}
+        for n in range(9)
+    ]
+    path.write_text(json.dumps(rows))
+    files = {"train": str(path), "validation": str(path), "threshold_share": 0.3}
+    recipe = tiny_recipe(data=files, eval={"null_threshold": "tuned"})
+    with pytest.raises(DataError, match="every question of the 3 that data.threshold_share 0.3"):
+        load_train_parts(recipe, tokenizer)

@@ -54,7 +54,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         data=DataConfig(source="sample:almanac", max_seq_length=24, doc_stride=4),
         eval=EvalConfig(batch_size=2),
     )
-    saved = SimpleNamespace(run_dir=SimpleNamespace(read_run=lambda: facts), recipe=recipe)
+    run_dir = SimpleNamespace(read_run=lambda: facts)
+    saved = SimpleNamespace(run_dir=run_dir, recipe=recipe, checkpoint=Path("run/step"))
     opened = SimpleNamespace(saved=saved, reader=reader, tokenizer=tokenizer)
     monkeypatch.setattr(module, "open_run", lambda path, precision: opened)
     return facts
@@ -108,19 +109,18 @@ def test_a_run_on_answerable_questions_always_answers(run: dict[str, Any]) -> No
 
 def test_a_threshold_that_decides_nothing_is_refused(run: dict[str, Any]) -> None:
     run["version_2_with_negative"] = False
-    with pytest.raises(DataError, match="run was trained on questions that all have an answer"):
+    with pytest.raises(DataError, match="was trained on questions that all have an answer"):
         ask(DRY, null_threshold=0.0)
 
 
 def test_the_recipes_settings_hold_unless_more_is_asked_for() -> None:
-    recipe = EvalConfig(n_best_size=5, null_threshold=-1.5)
-    assert choose_settings(recipe, None, 1) == recipe
-    asked = choose_settings(recipe, 2.0, 8)
-    assert (asked.n_best_size, asked.null_threshold) == (8, 2.0)
+    recipe = EvalConfig(n_best_size=5)
+    assert choose_settings(recipe, 1) == recipe
+    assert choose_settings(recipe, 8).n_best_size == 8
 
 
 def test_one_candidate_is_too_few_to_hold_both_an_answer_and_none() -> None:
-    assert choose_settings(EvalConfig(n_best_size=1), None, 1).n_best_size == 2
+    assert choose_settings(EvalConfig(n_best_size=1), 1).n_best_size == 2
 
 
 def test_a_finished_run_answers_as_its_evaluation_did(pruned_run: Any) -> None:

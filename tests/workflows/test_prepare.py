@@ -94,7 +94,7 @@ FP16 = {"max_steps": 12, "batch_size": 8, "precision": "fp16"}
 @pytest.fixture
 def no_features(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails a test in which data is read."""
-    monkeypatch.setattr(prepare, "load_train_part", lambda *_: pytest.fail("data was read"))
+    monkeypatch.setattr(prepare, "load_train_parts", lambda *_: pytest.fail("data was read"))
 
 
 @pytest.mark.usefixtures("no_features")

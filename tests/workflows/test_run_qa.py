@@ -21,7 +21,7 @@ from qarank.workflows.run_qa import answer_as_run_qa
 EXAMPLES = almanac("validation")[:8]
 LENGTHS = {"max_seq_length": 96, "doc_stride": 24}
 DATA = DataConfig(source="sample:almanac", **LENGTHS)
-SETTINGS = EvalConfig(batch_size=3, n_best_size=6, max_answer_length=7, null_threshold=0.5)
+SETTINGS = EvalConfig(batch_size=3, n_best_size=6, max_answer_length=7)
 
 
 class Scripted(nn.Module):
@@ -58,7 +58,7 @@ def test_batches_change_nothing_and_padding_is_read_as_run_qa_reads_it(
     reader = Reader(model, torch.device("cpu"), pad_token_id=0, padding_side=side)
     done: list[int] = []
     found = answer_as_run_qa(
-        reader, EXAMPLES, table, tokenizer, DATA, SETTINGS, with_null=True, on_batch=done.append
+        reader, EXAMPLES, table, tokenizer, DATA, SETTINGS, null_threshold=0.5, on_batch=done.append
     )
     assert {length for _, length in model.shapes} == {96}, "each feature padded to the full length"
     assert sum(done) == len(table) > len(EXAMPLES)

@@ -1,5 +1,7 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,9 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from qarank.artifacts.checkpoint import read_state, write_manifest
-from qarank.errors import AdapterError, CheckpointError, RecipeError, RunDirError
+from qarank.artifacts.run_dir import RunDir
+from qarank.config.schema import EvalConfig
+from qarank.errors import AdapterError, CheckpointError, DataError, RecipeError, RunDirError
 from qarank.workflows.logits import compute_logits
-from qarank.workflows.saved_model import find_run, open_run
+from qarank.workflows.saved_model import SavedRun, choose_threshold, find_run, open_run
 
 WEIGHTS = "adapter_model.safetensors"
 BATCH = {
@@ -126,3 +130,45 @@ def test_a_whole_model_is_opened_without_its_base(
         if f"model.{name}" in trained:
             assert torch.equal(parameter, trained[f"model.{name}"]), name
     assert ("model.bert.embeddings.LayerNorm.weight" in trained) == full
+
+
+def saved_with(folder: Path, threshold: float | str, facts: dict[str, Any]) -> SavedRun:
+    (folder / "state").mkdir()
+    (folder / "state" / "state.json").write_text(json.dumps(facts))
+    recipe = SimpleNamespace(eval=EvalConfig(null_threshold=threshold))
+    return SavedRun(RunDir(folder), folder, recipe)
+
+
+@pytest.mark.parametrize(
+    ("of_recipe", "facts", "asked", "chosen"),
+    [
+        (-1.5, {"null_threshold": -1.5}, None, -1.5),
+        (-1.5, {}, None, -1.5),  # as older checkpoints have it
+        (-1.5, {"null_threshold": -1.5}, 3.0, 3.0),
+        ("tuned", {"null_threshold": 0.75}, None, 0.75),
+        ("tuned", {"null_threshold": 0.75}, 0.0, 0.0),
+        ("tuned", {"null_threshold": None}, 0.0, 0.0),
+    ],
+)
+def test_the_threshold_is_the_one_asked_for_or_the_checkpoints(
+    of_recipe: float | str,
+    facts: dict[str, Any],
+    asked: float | None,
+    chosen: float,
+    tmp_path: Path,
+) -> None:
+    saved = saved_with(tmp_path, of_recipe, facts)
+    assert choose_threshold(saved, asked, with_null=True) == chosen
+
+
+def test_without_no_answer_there_is_no_threshold(tmp_path: Path) -> None:
+    saved = saved_with(tmp_path, 0.0, {})
+    assert choose_threshold(saved, None, with_null=False) is None
+    with pytest.raises(DataError, match="so a null threshold decides nothing; leave it out"):
+        choose_threshold(saved, 0.0, with_null=False)
+
+
+def test_a_checkpoint_without_a_tuned_threshold_says_what_to_do(tmp_path: Path) -> None:
+    saved = saved_with(tmp_path, "tuned", {"null_threshold": None})
+    with pytest.raises(CheckpointError, match="saved out of turn, .* give --null-threshold, or"):
+        choose_threshold(saved, None, with_null=True)

@@ -122,7 +122,7 @@ def test_no_logits_are_kept_but_those_of_the_batch_at_hand(table: FeatureTable) 
 
 
 def test_an_evaluation_counts_features_and_answers_every_question(table: FeatureTable) -> None:
-    found = evaluate_reader(scripted("right"), EXAMPLES, table, SETTINGS, with_null=True)
+    found = evaluate_reader(scripted("right"), EXAMPLES, table, SETTINGS, null_threshold=0.0)
     assert found.num_features == len(table)
     assert found.seconds > 0
     assert set(found.decoded.predictions) == {example.id for example in EXAMPLES}
@@ -132,9 +132,9 @@ def test_an_evaluation_counts_features_and_answers_every_question(table: Feature
 def test_evaluation_sees_the_masked_pattern(pruned_run: Any, table: FeatureTable) -> None:
     """What E has grown since the round stays invisible until a round keeps it."""
     reader = open_trained(pruned_run)
-    before = evaluate_reader(reader, EXAMPLES, table, SETTINGS, with_null=True)
+    before = evaluate_reader(reader, EXAMPLES, table, SETTINGS, null_threshold=0.0)
     assert revive(reader.model) == 40  # of 48, 8 are kept
-    after = evaluate_reader(reader, EXAMPLES, table, SETTINGS, with_null=True)
+    after = evaluate_reader(reader, EXAMPLES, table, SETTINGS, null_threshold=0.0)
     assert after.decoded.null_odds == before.decoded.null_odds
     assert after.metrics == before.metrics
     batch = collate(table, torch.arange(4).numpy(), pad_token_id=0, labels=False)
