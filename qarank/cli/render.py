@@ -69,8 +69,9 @@ def format_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "HasAns_exact": "HasAns EM",
         "HasAns_f1": "HasAns F1",
         "NoAns_exact": "NoAns EM",
-        "best_exact": "EM at the best threshold",
-        "best_f1": "F1 at the best threshold",
+        "best_exact": "EM at the best threshold (oracle)",
+        "best_f1": "F1 at the best threshold (oracle)",
         "answered_HasAns_f1": "HasAns F1, every question answered",
+        "null_threshold": "no answer above a null odds of",
     }
     return {shown: metrics[key] for key, shown in names.items() if key in metrics}

@@ -16,7 +16,7 @@ def render_model_card(recipe: Recipe, *, ranks: Mapping[str, int], facts: Mappin
     Args:
         recipe: of the run.
         ranks: path -> triplets kept; empty for a full model.
-        facts: of the checkpoint; `global_step` and `metrics` are shown.
+        facts: of the checkpoint; `global_step`, `metrics` and a tuned `null_threshold` are shown.
     """
     base = recipe.model.name_or_path
     front = {
@@ -36,6 +36,12 @@ def render_model_card(recipe: Recipe, *, ranks: Mapping[str, int], facts: Mappin
         "",
     ]
     lines += _table("figure", facts.get("metrics") or {})
+    if facts.get("null_threshold") is not None and recipe.data.threshold_share:
+        lines += [
+            f"Null threshold: {facts['null_threshold']:.4f}, tuned on training articles held out: "
+            'above it, null score less the best span\'s, the answer is "no answer".',
+            "",
+        ]
     if ranks:
         lines += [f"Ranks kept: {sum(ranks.values())} over {len(ranks)} matrices.", ""]
         lines += ["| matrix | rank |", "|---|---|"]

@@ -67,3 +67,12 @@ def test_a_card_before_any_evaluation_has_no_table_of_figures(
 ) -> None:
     facts = {"global_step": 2, "metrics": {}}
     assert "| figure |" not in render_model_card(tiny_recipe(), ranks={}, facts=facts)
+
+
+def test_a_tuned_threshold_is_on_the_card(tiny_recipe: Callable[..., Recipe]) -> None:
+    plain = tiny_recipe()
+    facts = {**FACTS, "null_threshold": -1.25}
+    assert "threshold" not in render_model_card(plain, ranks={}, facts=facts)
+    data = plain.data.model_copy(update={"threshold_share": 0.1})
+    tuned = plain.model_copy(update={"data": data})
+    assert "Null threshold: -1.2500, tuned on" in render_model_card(tuned, ranks={}, facts=facts)
