@@ -65,6 +65,9 @@ class TrainConfig(Section):
         None, description="Features a forward pass of one process; null: as many as fall to it."
     )
     learning_rate: PositiveFloat = Field(1e-3, description="Peak learning rate, a step.")
+    learning_rate_ratio_E: PositiveFloat = Field(
+        1.0, description="E's learning rate as a multiple of the others'; adapter.type svd only."
+    )
     weight_decay: NonNegativeFloat = Field(0.0, description="AdamW's decay, a step.")
     warmup_steps: StepCount = Field(0, description="Steps, or share of all, of linear warm-up.")
     schedule: Literal["linear", "constant"] = Field("linear", description="After the warm-up.")
@@ -164,6 +167,11 @@ class Recipe(Section):
             with_null=self.data.version_2_with_negative,
             is_evaluated=self.data.validation_location is not None,
         )
+        if self.train.learning_rate_ratio_E != 1 and self.adapter.type != "svd":
+            raise ValueError(
+                f"train.learning_rate_ratio_E is {self.train.learning_rate_ratio_E}; it has no "
+                f"effect with adapter.type {self.adapter.type}, which has no E: leave it out"
+            )
         if self.eval.every is not None and self.data.validation_location is None:
             raise ValueError("eval.every needs evaluation data; give data.validation")
         return self

@@ -50,7 +50,7 @@ class Trainer:
         model: on its device; what requires a gradient is trained.
         data: rows by step.
         loss: (model, batch) -> the sum of the rows' losses, a scalar.
-        optimizer: over the trained parameters.
+        optimizer: over the trained parameters, as `build_optimizer` makes it.
         learning_rate: step -> rate.
         settings: see LoopSettings.
         penalty: a scalar added to the loss once a step, before clipping.
@@ -216,7 +216,7 @@ class Trainer:
     def _set_learning_rate(self, global_step: int) -> float:
         rate = self.learning_rate(global_step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["ratio"]
         return rate
 
     def _reduce(self, own_loss: Tensor, global_step: int) -> tuple[float, Requests]:

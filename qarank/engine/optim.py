@@ -1,6 +1,7 @@
 """The optimizer and its learning rate."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -10,11 +11,31 @@ Schedule = Literal["linear", "constant"]
 
 
 def build_optimizer(
-    parameters: Iterable[nn.Parameter], *, learning_rate: float, weight_decay: float
+    parameters: Iterable[nn.Parameter],
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    ratios: Mapping[nn.Parameter, float] = MappingProxyType({}),
 ) -> torch.optim.Optimizer:
-    """AdamW with torch's betas and epsilon, in one fused kernel."""
+    """AdamW with torch's betas and epsilon, in fused kernels.
+
+    Args:
+        parameters: those that train.
+        learning_rate: of those that `ratios` does not name.
+        weight_decay: a step, times a parameter's learning rate.
+        ratios: what a parameter's learning rate is a multiple of the others' by; each group of the
+            optimizer keeps its own as `ratio`.
+    """
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter in parameters:
+        groups.setdefault(ratios.get(parameter, 1.0), []).append(parameter)
     return torch.optim.AdamW(
-        list(parameters), lr=learning_rate, weight_decay=weight_decay, fused=True
+        [
+            {"params": members, "lr": learning_rate * ratio, "ratio": ratio}
+            for ratio, members in groups.items()
+        ],
+        weight_decay=weight_decay,
+        fused=True,
     )
 
 

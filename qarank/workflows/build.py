@@ -98,6 +98,11 @@ def build_trainer(
             trained,
             learning_rate=recipe.train.learning_rate,
             weight_decay=recipe.train.weight_decay,
+            ratios={
+                layer.lora_E: recipe.train.learning_rate_ratio_E
+                for layer in layers.values()
+                if layer.lora_E is not None
+            },
         ),
         learning_rate=lambda global_step: (
             recipe.train.learning_rate
