@@ -99,7 +99,7 @@ def test_t947_the_null_score_is_read_at_cls_wherever_it_stands(
     cls_at = torch.from_numpy(table.cls_position + shift)
     starts[rows, cls_at], ends[rows, cls_at] = 3.0, 4.0
     ids = [table.input_ids[at] for at in table.row_offsets[:-1] + table.cls_position]
-    assert {tokenizer.convert_ids_to_tokens(int(each)) for each in ids} == {"[CLS]"}
+    assert {tokenizer.convert_ids_to_tokens(int(each)) for each in ids} == {tokenizer.cls_token}
     assert search(table, starts, ends, side).null_score.tolist() == [7.0] * len(table)
 
 

@@ -1,7 +1,9 @@
+import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerBase
 
 from qarank.errors import ModelError
@@ -33,6 +35,23 @@ def test_a_difference_in_token_types_counts_too(bert: PreTrainedTokenizerBase) -
         check_against_tokenizer(
             replace(table, token_type_ids=1 - table.token_type_ids), examples, bert, **LENGTHS
         )
+
+
+def test_types_of_later_windows_are_the_templates_too(bert: PreTrainedTokenizerBase) -> None:
+    """To their texts tokenizers gives 0 and 1; that is not held against our features."""
+    flat = copy.deepcopy(bert)
+    specials = [(token, flat.convert_tokens_to_ids(token)) for token in ("[CLS]", "[SEP]")]
+    flat.backend_tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A:0 [SEP] $B:0 [SEP]", special_tokens=specials
+    )
+    examples = almanac("validation")[:3]
+    rows, numbers = encode_pairs(examples, flat, **LENGTHS, with_types=True)
+    kinds = {number: [] for number in numbers}
+    for (_, types), number in zip(rows, numbers, strict=True):
+        kinds[number].append(sorted(set(types)))
+    assert kinds[0][:2] == [[0], [0, 1]]
+    table = build_features(examples, flat, **LENGTHS)
+    assert not table.token_type_ids.any()
 
 
 def test_examples_with_a_cut_question_are_left_out(bert: PreTrainedTokenizerBase) -> None:

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
 from qarank.errors import DataError, ModelError
@@ -19,121 +17,11 @@ from qarank.squad.sources import load_examples
 
 LENGTHS = {"max_seq_length": 48, "doc_stride": 16}
 MakeTokenizer = Callable[[str], PreTrainedTokenizerBase]
-Window = tuple[list[int], list[int] | None, list[tuple[int, int]], tuple[int, int]]
-
-WORDS = st.sampled_from(
-    ["the", "Mason", "naïve", "中文字", "😀", "e\u0301\u0323", "12€", "(x)", "[SEP]", "</s>", "<s>"]
-    + ["\u200b", "\u00a0", "\x00", "\ufeff", "ﬁ", "İ", "ǅ", "a\nb", "x\t", "--", "''", "``", "▁"]
-)
-TEXTS = st.lists(st.one_of(WORDS, st.text(max_size=4)), max_size=90).flatmap(
-    lambda words: st.sampled_from([" ", "  ", ""]).map(lambda joint: joint.join(words))
-)
 
 
 def make_example(question: str, context: str, start: int = 0, end: int = 0) -> Example:
     answers = (context[start:end],) if end > start else ()
     return Example("id", "", context, question, answers, (start,) * len(answers))
-
-
-def windows_of(table: FeatureTable, place: int) -> list[Window]:
-    """The features of one example as plain lists, in table order."""
-    windows = []
-    for feature in np.flatnonzero(table.example_index == place).tolist():
-        tokens = slice(table.row_offsets[feature], table.row_offsets[feature + 1])
-        ids = table.input_ids[tokens].tolist()
-        types = table.token_type_ids
-        offsets = zip(table.offset_starts[tokens], table.offset_ends[tokens], strict=True)
-        windows.append(
-            (
-                ids,
-                None if types is None else types[tokens].tolist(),
-                [(int(start), int(end)) for start, end in offsets],
-                (int(table.start_positions[feature]), int(table.end_positions[feature])),
-            )
-        )
-    return windows
-
-
-def slow_windows(
-    example: Example, tokenizer: PreTrainedTokenizerBase, *, max_seq_length: int, doc_stride: int
-) -> list[Window]:
-    """The tokenizer's own pair encoding, and run_qa's labels, one token at a time."""
-    on_left = tokenizer.padding_side == "left"
-    pair = (example.question.lstrip(), example.context)
-    encoded = tokenizer(
-        [pair[::-1] if on_left else pair],
-        truncation="only_first" if on_left else "only_second",
-        max_length=max_seq_length,
-        stride=doc_stride,
-        return_overflowing_tokens=True,
-        return_offsets_mapping=True,
-    )
-    windows = []
-    for number, ids in enumerate(encoded["input_ids"]):
-        texts = encoded.sequence_ids(number)
-        offsets = [
-            trim(example.context, *span) if text == (0 if on_left else 1) else (-1, -1)
-            for text, span in zip(texts, encoded["offset_mapping"][number], strict=True)
-        ]
-        types = encoded["token_type_ids"][number] if "token_type_ids" in encoded else None
-        cls = find_cls(tokenizer, ids, texts)
-        windows.append((ids, types, offsets, slow_label(example, offsets, cls)))
-    return windows
-
-
-def trim(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    return start, end
-
-
-def find_cls(tokenizer: PreTrainedTokenizerBase, ids: list[int], texts: list[int | None]) -> int:
-    own = [place for place, text in enumerate(texts) if text is None]
-    return next((place for place in own if ids[place] == tokenizer.cls_token_id), 0)
-
-
-def slow_label(example: Example, offsets: list[tuple[int, int]], cls: int) -> tuple[int, int]:
-    places = [place for place, (start, _) in enumerate(offsets) if start >= 0]
-    if not example.answers or not example.answers[0].strip() or not places:
-        return cls, cls
-    begin = example.answer_starts[0]
-    begin, finish = trim(example.context, begin, begin + len(example.answers[0]))
-    if offsets[places[0]][0] > begin or offsets[places[-1]][1] < finish:
-        return cls, cls
-    start = max(place for place in places if offsets[place][0] <= begin)
-    end = min(place for place in places if offsets[place][1] >= finish)
-    return min(start, end), max(start, end)
-
-
-def test_every_feature_of_the_almanac_is_the_tokenizers_own(
-    tokenizer: PreTrainedTokenizerBase,
-) -> None:
-    examples = almanac("validation")[:120]
-    table = build_features(examples, tokenizer, **LENGTHS)
-    assert len(table) > len(examples)
-    whole = set(range(len(examples))) - set(table.cut_questions.tolist())
-    assert len(whole) > 100
-    for place in whole:
-        example = examples[place]
-        assert windows_of(table, place) == slow_windows(example, tokenizer, **LENGTHS), example.id
-
-
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_every_feature_of_any_text_is_the_tokenizers_own(
-    tokenizer: PreTrainedTokenizerBase, data: st.DataObject
-) -> None:
-    question, context = data.draw(TEXTS.map(lambda text: text[:12])), data.draw(TEXTS)
-    start = data.draw(st.integers(0, len(context)))
-    end = data.draw(st.integers(start, min(len(context), start + 9)))
-    max_seq_length = data.draw(st.integers(60, 80))
-    lengths = {"max_seq_length": max_seq_length, "doc_stride": data.draw(st.integers(0, 9))}
-    example = make_example(question, context, start, end)
-    table = build_features([example], tokenizer, **lengths)
-    if not len(table.cut_questions):
-        assert windows_of(table, 0) == slow_windows(example, tokenizer, **lengths)
 
 
 def test_the_tokenizer_is_left_as_it_was(make_tokenizer: MakeTokenizer) -> None:
