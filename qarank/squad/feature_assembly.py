@@ -14,7 +14,7 @@ from qarank.squad.feature_table import FeatureTable
 from qarank.squad.pair_template import PairTemplate
 from qarank.squad.ragged import ragged_indices, row_offsets_of
 from qarank.squad.tokenized_texts import ExampleTexts
-from qarank.squad.windows import WindowPlan, find_answer_tokens
+from qarank.squad.windows import WindowPlan, clip_answers, find_answer_tokens
 
 FEATURES_PER_BLOCK = 8192  # bounds the index arrays, which take more memory than the columns
 
@@ -161,12 +161,13 @@ def _place_labels(
     )
     window = plan.example_index  # (num_features,)
     shift = texts.contexts.row_offsets[texts.context_of[window]] + plan.window_starts
-    first, last = first[window] - shift, last[window] - shift  # tokens into the window
-    inside = (first >= 0) & (last < plan.window_lengths)
+    start, end, holds = clip_answers(
+        first[window] - shift, last[window] - shift, plan.window_lengths
+    )
     to_feature = layout.context_at - layout.row_offsets[:-1]
     return (
-        np.where(inside, first + to_feature, cls_position),
-        np.where(inside, last + to_feature, cls_position),
+        np.where(holds, start + to_feature, cls_position),
+        np.where(holds, end + to_feature, cls_position),
     )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from qarank.errors import DataError, RunError
 
-FORMAT = "qarank-features-1"
+FORMAT = "qarank-features-2"
 TOKEN_COLUMNS = ("input_ids", "token_type_ids", "offset_starts", "offset_ends")
 FEATURE_COLUMNS = ("example_index", "cls_position", "start_positions", "end_positions")
 

@@ -107,14 +107,37 @@ def find_answer_tokens(
 
     Returns:
         The last token that begins at or before the answer, and the first that ends at or after
-        it: (num_examples,) each, -1 or num_tokens where there is none.
+        it: (num_examples,) each, -1 or num_tokens where there is none. Where several tokens share
+        the answer's one character (its bytes in byte-level BPE), the second is before the first.
 
-    Source: run_qa.py. Differs: where several tokens share the answer's one character (its bytes
-        in byte-level BPE) that rule's start comes after its end; here the two change places.
+    Source: run_qa.py.
     """
     # A normaliser that reorders marks can swap two neighbours; a search needs them sorted.
     starts = np.maximum.accumulate(token_starts)
     ends = np.maximum.accumulate(token_ends)
     first = np.searchsorted(starts, answer_starts, side="right") - 1
     last = np.searchsorted(ends, answer_ends, side="left")
-    return np.minimum(first, last), np.maximum(first, last)
+    return first, last
+
+
+def clip_answers(
+    first: Ints, last: Ints, window_lengths: Ints
+) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    """What windows hold of the answers that find_answer_tokens found.
+
+    Args:
+        first: (num_features,) counted from the window's first token.
+        last: (num_features,) likewise.
+        window_lengths: (num_features,) tokens.
+
+    Returns:
+        Start and end token, start <= end, and whether the window holds every character of the
+        answer: (num_features,) each. Only there do start and end mean anything.
+
+    Source: run_qa.py. Differs: of tokens that share the answer's one character its rule gives a
+        start after the end; here the two change places.
+    """
+    holds = (first >= 0) & (last < window_lengths)
+    # The edge of a window may part the bytes of a character: those on this side stand for it.
+    first, last = np.minimum(first, window_lengths - 1), np.maximum(last, 0)
+    return np.minimum(first, last), np.maximum(first, last), holds

@@ -98,7 +98,7 @@ def test_another_format_is_named(
 ) -> None:
     write_table(table, tmp_path / "features.arrow")
     monkeypatch.setattr(feature_table, "FORMAT", "later")
-    with pytest.raises(DataError, match="qarank-features-1; this version reads later"):
+    with pytest.raises(DataError, match="qarank-features-2; this version reads later"):
         read_table(tmp_path / "features.arrow")
 
 

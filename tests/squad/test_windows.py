@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qarank.errors import DataError
-from qarank.squad.windows import find_answer_tokens, plan_windows
+from qarank.squad.windows import clip_answers, find_answer_tokens, plan_windows
 
 SETTINGS = st.tuples(st.integers(6, 40), st.integers(0, 20)).filter(
     lambda pair: pair[0] - 3 - pair[1] - 1 >= 1
@@ -58,6 +58,39 @@ def test_the_largest_doc_stride_allowed_is_taken() -> None:
     assert plan.question_lengths.tolist() == [1]
 
 
+def slow_windows(question: int, context: int, room: int, doc_stride: int) -> list[tuple[int, int]]:
+    """First token and end of each window, cut one by one."""
+    room -= question
+    windows = [(0, min(room, context))]
+    while windows[-1][1] < context:
+        start = windows[-1][1] - doc_stride
+        windows.append((start, min(start + room, context)))
+    return windows
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 50), st.integers(0, 120)), min_size=1, max_size=8),
+    settings=SETTINGS,
+    num_special=st.integers(0, 3),
+)
+def test_windows_are_those_cut_one_by_one(
+    pairs: list[tuple[int, int]], settings: tuple[int, int], num_special: int
+) -> None:
+    max_seq_length, doc_stride = settings
+    room = max_seq_length - num_special
+    questions, contexts = (np.array(side, dtype=np.int64) for side in zip(*pairs, strict=True))
+    sizes = {"max_seq_length": max_seq_length, "doc_stride": doc_stride}
+    plan = plan_windows(questions, contexts, **sizes, num_special=num_special)
+    wanted = [
+        (number, *window)
+        for number, (question, context) in enumerate(pairs)
+        for window in slow_windows(min(question, room - doc_stride - 1), context, room, doc_stride)
+    ]
+    ends = plan.window_starts + plan.window_lengths
+    columns = (plan.example_index.tolist(), plan.window_starts.tolist(), ends.tolist())
+    assert list(zip(*columns, strict=True)) == wanted
+
+
 def find(tokens: list[tuple[int, int]], answer: tuple[int, int]) -> tuple[int, int]:
     starts, ends = (np.array(side, dtype=np.int64) for side in zip(*tokens, strict=True))
     first, last = find_answer_tokens(starts, ends, np.array(answer[:1]), np.array(answer[1:]))
@@ -77,8 +110,31 @@ def test_an_answer_gets_the_tokens_that_hold_it(
     assert find(WORDS, answer) == tokens
 
 
+def clip(first: int, last: int, length: int) -> tuple[int, int, bool]:
+    start, end, holds = clip_answers(*(np.array([each]) for each in (first, last, length)))
+    return int(start[0]), int(end[0]), bool(holds[0])
+
+
 def test_the_bytes_of_one_character_are_all_its_tokens() -> None:
-    assert find([(0, 3), (4, 5), (4, 5), (4, 5), (6, 9)], (4, 5)) == (1, 3)
+    first, last = find([(0, 3), (4, 5), (4, 5), (4, 5), (6, 9)], (4, 5))
+    assert clip(first, last, 5) == (1, 3, True)
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "tokens"), [(0, 2, (1, 1)), (1, 2, (0, 1)), (2, 1, (0, 0)), (3, 2, (0, 0))]
+)
+def test_of_a_character_that_a_window_parts_its_bytes_on_this_side_are_the_answer(
+    start: int, length: int, tokens: tuple[int, int]
+) -> None:
+    first, last = find([(0, 3), (4, 5), (4, 5), (4, 5), (6, 9)], (4, 5))
+    assert clip(first - start, last - start, length) == (*tokens, True)
+
+
+@pytest.mark.parametrize(("first", "last"), [(-1, 1), (2, 4), (-1, -1), (4, 4), (-2, 9)])
+def test_a_window_that_lacks_a_character_of_the_answer_does_not_hold_it(
+    first: int, last: int
+) -> None:
+    assert not clip(first, last, 4)[2]
 
 
 def test_no_answer_has_no_token() -> None:
