@@ -59,7 +59,9 @@ def _format_json(answers: Answers) -> str:
 
 def _format_csv(answers: Answers) -> str:
     text = io.StringIO(newline="")
-    columns = [key for key in answers[0] if key != NOT_IN_CSV]
+    # Not all answers have each column: which context an answer is of is told where there are more.
+    keys = dict.fromkeys(key for row in answers for key in row)
+    columns = [key for key in keys if key != NOT_IN_CSV]
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(answers)

@@ -1,7 +1,8 @@
 """qarank predict: answers to a question, or to a file of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,16 +23,28 @@ from qarank.cli.options import (
 )
 from qarank.cli.render import print_json
 from qarank.errors import DataError
-from qarank.squad.examples import Example
+
+if TYPE_CHECKING:
+    from qarank.squad.contexts import Question
 
 QuestionOption = Annotated[
     str | None, typer.Option(help="One question.", metavar="TEXT", show_default=False)
 ]
 ContextOption = Annotated[
-    str | None, typer.Option(help="Its passage.", metavar="TEXT", show_default=False)
+    list[str] | None,
+    typer.Option(
+        help="Its passage; repeat it for several, of which the best answer is taken.",
+        metavar="TEXT",
+        show_default=False,
+    ),
 ]
 ContextFileOption = Annotated[
-    Path | None, typer.Option(help="Its passage, in a text file.", show_default=False)
+    list[Path] | None,
+    typer.Option(
+        help="Its passage, in a text file; repeatable. Passages are numbered from 0, in order,"
+        " those of --context first.",
+        show_default=False,
+    ),
 ]
 InputOption = Annotated[
     str | None,
@@ -39,7 +52,8 @@ InputOption = Annotated[
         "--input",
         metavar="FILE",
         help="Questions with contexts: JSON (also SQuAD's), JSON lines, CSV or Parquet, also gzip;"
-        " - is standard input.",
+        " - is standard input. Several contexts of one question are a list, contexts; in CSV, rows"
+        " of the same id and question.",
         show_default=False,
     ),
 ]
@@ -67,7 +81,7 @@ def predict(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Answer a question about a passage, or a file of questions, with a run's model.
+    """Answer a question about one passage or several, or a file of questions, with a run's model.
 
     Examples: qarank predict runs/quickstart/adalora --question "Who?" --context-file page.txt
 
@@ -79,12 +93,12 @@ def predict(
     if output is not None:
         check_output(output, input_file, overwrite=overwrite, n_best=n_best)
     find_checkpoint(run)
-    examples = gather_questions(question, context, context_file, input_file)
+    questions = gather_questions(question, context or [], context_file or [], input_file)
     from qarank.workflows.predict import predict_answers
 
     predictions = predict_answers(
         run,
-        examples,
+        questions,
         precision=precision,
         null_threshold=null_threshold,
         n_best=n_best,
@@ -101,9 +115,12 @@ def predict(
 
 
 def gather_questions(
-    question: str | None, context: str | None, context_file: Path | None, input_file: str | None
-) -> list[Example]:
-    """What is asked: the one question with its passage, or the file's.
+    question: str | None,
+    contexts: Sequence[str],
+    context_files: Sequence[Path],
+    input_file: str | None,
+) -> "list[Question]":
+    """What is asked: the one question with its passages, or the file's.
 
     Raises:
         DataError: neither or both are given, a passage is missing, or a text or the file is wrong.
@@ -112,18 +129,17 @@ def gather_questions(
 
     if (question is None) == (input_file is None):
         raise DataError("give either --question with its context, or --input FILE")
-    passages = [context, context_file]
     if input_file is not None:
-        if passages != [None, None]:
+        if contexts or context_files:
             raise DataError("--context and --context-file go with --question; --input has its own")
         return read_questions(input_file)
-    if passages.count(None) != 1:
+    if not contexts and not context_files:
         raise DataError("--question needs its passage: give --context TEXT or --context-file FILE")
-    for name, text in (("--question", question), ("--context", context)):
+    for name, text in (("--question", question), *(("--context", text) for text in contexts)):
         if text is not None and not text.strip():
             raise DataError(f"{name} is empty; it must be text")
-    passage = context if context_file is None else read_context(context_file)
-    row = {"question": question, "context": passage}
+    passages = [*contexts, *map(read_context, context_files)]
+    row = {"question": question, "contexts": passages}
     return [check_question(row, number=0, where="the command line")]
 
 

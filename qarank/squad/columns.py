@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from qarank.errors import DataError
 
 NEEDED = ("question", "context")
+CONTEXTS = "contexts"  # a list in place of the one, where questions have no gold answers
 OURS = (
     "id",
     *NEEDED,
@@ -82,6 +83,8 @@ def check_header(header: Collection[str], columns: Columns, name: str, *, labell
     """
     found = columns.find(header, name)
     missing = [ours for ours in NEEDED if ours not in found]
+    if not labelled and CONTEXTS in header:
+        missing = [ours for ours in missing if ours != "context"]
     if labelled and not {"answers", "answer_text"} & found.keys():
         missing.append("answers (or answer_text)")
     if missing:

@@ -1,67 +1,152 @@
 """qarank predict: a run's answers to questions that have no gold answers."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict
 
 from qarank.config.schema import EvalConfig
 from qarank.engine.progress import ProgressBar
-from qarank.squad.examples import Example
+from qarank.errors import DataError
+from qarank.squad.contexts import Question, cut_questions, join_contexts
 from qarank.squad.features import build_features
-from qarank.squad.nbest import Candidate
-from qarank.squad.postprocess import Decoded
+from qarank.squad.question_file import Askable, take_questions
+from qarank.workflows.predictions import FEWEST_KEPT, Prediction, list_predictions
 from qarank.workflows.saved_model import OpenedRun, choose_threshold, open_run
 from qarank.workflows.scoring import read_answers
 
-FEWEST_KEPT = 2  # the best span and "no answer", whichever of them the threshold picks
+# Features and candidates are held of so much at a time. It is more than the usual data sets have,
+# so that these go through the model in the very batches of an evaluation.
+QUESTIONS_AT_ONCE = 16_384
+CHARS_AT_ONCE = 2**25
 
 
-class Prediction(TypedDict):
-    """The answer to one question; answer == context[start:end], and -1 twice is "no answer"."""
+class QAPredictor:
+    """A run's model, loaded once, that answers as often as it is asked.
 
-    id: str
-    question: str
-    answer: str
-    is_impossible: bool
-    probability: float
-    start: int
-    end: int
-    null_odds: NotRequired[float]
-    nbest: NotRequired[list[Candidate]]
+    It answers as qarank eval does, whatever the length of a context. Several contexts for one
+    question compete as the parts of one long context would: the best answer over all counts.
+
+    >>> predictor = QAPredictor.open("runs/quickstart/adalora")
+    >>> found = predictor(question="Where?", context="Rain fell on Oslo.")
+    >>> found["answer"], found["start"], found["end"]
+    ('Oslo', 13, 17)
+    >>> found = predictor(question="Where?", context=["Rain fell.", "Rain fell on Oslo."])
+    >>> found["answer"], found["context"]
+    ('Oslo', 1)
+    >>> questions = [
+    ...     {"id": "a", "question": "Where?", "context": "Rain fell on Rome."},
+    ...     {"id": "b", "question": "Where?", "contexts": ["Rain fell.", "Rain fell on Oslo."]},
+    ... ]
+    >>> [found["answer"] for found in predictor.answer(questions)]
+    ['Rome', 'Oslo']
+
+    Args:
+        opened: the run.
+        null_threshold: score difference (logits) above which there is no answer; None: there
+            always is one.
+    """
+
+    def __init__(self, opened: OpenedRun, null_threshold: float | None) -> None:
+        self.opened, self.null_threshold = opened, null_threshold
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        precision: str | None = None,
+        null_threshold: float | None = None,
+    ) -> "QAPredictor":
+        """Load the model of a run.
+
+        Args:
+            path: a run folder (its best checkpoint counts) or a checkpoint folder.
+            precision: fp32, bf16, fp16 or auto; None takes the recipe's.
+            null_threshold: score difference (logits) above which there is no answer; None takes
+                the checkpoint's: the recipe's, or the one tuned for it.
+
+        Raises:
+            RunDirError, CheckpointError: there is no such run, or it is damaged.
+            RecipeError: no such precision, or not here.
+            DataError: a null_threshold that is NaN, or given for a run that always answers.
+        """
+        if null_threshold is not None and math.isnan(null_threshold):
+            raise DataError("null_threshold is not a number; it must be one, inf and -inf included")
+        opened = open_run(Path(path), precision=precision)
+        with_null = bool(opened.saved.run_dir.read_run().get("version_2_with_negative"))
+        return cls(opened, choose_threshold(opened.saved, null_threshold, with_null=with_null))
+
+    def __call__(
+        self, *, question: str, context: str | Sequence[str], n_best: int = 1
+    ) -> Prediction:
+        """Answer one question, about one context or several; as `answer`."""
+        contexts = [context] if isinstance(context, str) else list(context)
+        return self.answer([{"question": question, "contexts": contexts}], n_best=n_best)[0]
+
+    def answer(
+        self, questions: Iterable[Askable], *, n_best: int = 1, show_progress: bool = False
+    ) -> list[Prediction]:
+        """Answer questions, all checked before the first is read.
+
+        Beside the questions and their answers, memory holds only what is made of some at a time.
+
+        Args:
+            questions: any number; {"question", "context" or "contexts", "id"?} each, numbered
+                from 0 where they have no id, or examples.
+            n_best: candidates listed a question; 1 lists none besides the answer.
+            show_progress: draw a bar where stderr is a terminal.
+
+        Returns:
+            One prediction a question, in their order.
+
+        Raises:
+            DataError: a question is wrong, two have one id, or n_best is below 1.
+        """
+        if n_best < 1:
+            raise DataError(f"n_best is {n_best}; it must be 1 or more")
+        asked = take_questions(questions)
+        found: list[Prediction] = []
+        with ProgressBar("predict", len(asked), shown=show_progress) as bar:
+            for some in cut_questions(
+                asked, max_questions=QUESTIONS_AT_ONCE, max_chars=CHARS_AT_ONCE
+            ):
+                found += self._answer_some(some, n_best, bar.advance)
+        return found
+
+    def _answer_some(
+        self, questions: Sequence[Question], n_best: int, advance: Callable[[int], None]
+    ) -> list[Prediction]:
+        recipe = self.opened.saved.recipe
+        joined = join_contexts(questions)
+        apart = build_features(
+            joined.pairs,
+            self.opened.tokenizer,
+            max_seq_length=recipe.data.max_seq_length,
+            doc_stride=recipe.data.doc_stride,
+        )
+        decoded = read_answers(
+            self.opened.reader,
+            joined.examples,
+            joined.join_windows(apart),
+            choose_settings(recipe.eval, n_best),
+            null_threshold=self.null_threshold,
+            on_batch=count_questions(advance, len(apart), len(questions)),
+        )
+        return list_predictions(questions, decoded, n_best=n_best)
 
 
 def predict_answers(
     path: Path,
-    examples: Sequence[Example],
+    questions: Iterable[Askable],
     *,
     precision: str | None = None,
     null_threshold: float | None = None,
     n_best: int = 1,
     show_progress: bool = False,
 ) -> list[Prediction]:
-    """Answer questions as qarank eval does: one way from windows to answers.
-
-    Args:
-        path: a run folder (its best checkpoint counts) or a checkpoint folder.
-        examples: at least one, ids unique; contexts of any length.
-        precision: fp32, bf16, fp16 or auto; None takes the recipe's.
-        null_threshold: score difference (logits) above which there is no answer; None takes the
-            checkpoint's: the recipe's, or the one tuned for it.
-        n_best: candidates listed a question; 1 lists none besides the answer.
-        show_progress: draw a bar where stderr is a terminal.
-
-    Returns:
-        One prediction an example, in their order.
-
-    Raises:
-        DataError: a null_threshold is given for a run that always answers.
-    """
-    opened = open_run(path, precision=precision)
-    with_null = bool(opened.saved.run_dir.read_run().get("version_2_with_negative"))
-    threshold = choose_threshold(opened.saved, null_threshold, with_null=with_null)
-    settings = choose_settings(opened.saved.recipe.eval, n_best)
-    decoded = _answer(opened, examples, settings, threshold, show_progress=show_progress)
-    return list_predictions(examples, decoded, n_best=n_best)
+    """Answer questions with a run; arguments and errors as QAPredictor's."""
+    asked = take_questions(questions)  # before a model is loaded for them
+    predictor = QAPredictor.open(path, precision, null_threshold)
+    return predictor.answer(asked, n_best=n_best, show_progress=show_progress)
 
 
 def choose_settings(recipe: EvalConfig, n_best: int) -> EvalConfig:
@@ -70,64 +155,21 @@ def choose_settings(recipe: EvalConfig, n_best: int) -> EvalConfig:
     return recipe.model_copy(update={"n_best_size": kept})
 
 
-def list_predictions(
-    examples: Sequence[Example], decoded: Decoded, *, n_best: int
-) -> list[Prediction]:
-    """A prediction an example.
-
-    An answer's probability is its share among the candidates kept; where null_threshold picks
-    another than the best of them, it is less than the best one's.
+def count_questions(
+    advance: Callable[[int], None], num_features: int, num_questions: int
+) -> Callable[[int], None]:
+    """A listener that is told features done and tells questions done, as if all had as many.
 
     Args:
-        examples: as they were decoded.
-        decoded: their answers; FEWEST_KEPT candidates or more were kept.
-        n_best: candidates listed a question; 1 lists none.
+        advance: is told questions; num_questions in all, once all features are done.
+        num_features: there are.
+        num_questions: there are.
     """
-    return [_describe_answer(example, decoded, n_best) for example in examples]
+    done = 0
 
+    def on_batch(count: int) -> None:
+        nonlocal done
+        before, done = done, done + count
+        advance(done * num_questions // num_features - before * num_questions // num_features)
 
-def _describe_answer(example: Example, decoded: Decoded, n_best: int) -> Prediction:
-    answer = decoded.predictions[example.id]
-    candidates = decoded.nbest[example.id]
-    chosen = next(found for found in candidates if (found["start"] < 0) == (answer == ""))
-    assert chosen["text"] == answer, "the best span is not among the candidates"
-    prediction: Prediction = {
-        "id": example.id,
-        "question": example.question,
-        "answer": answer,
-        "is_impossible": answer == "",
-        "probability": chosen["probability"],
-        "start": chosen["start"],
-        "end": chosen["end"],
-    }
-    if example.id in decoded.null_odds:
-        prediction["null_odds"] = decoded.null_odds[example.id]
-    if n_best > 1:
-        prediction["nbest"] = candidates[:n_best]
-    return prediction
-
-
-def _answer(
-    opened: OpenedRun,
-    examples: Sequence[Example],
-    settings: EvalConfig,
-    null_threshold: float | None,
-    *,
-    show_progress: bool,
-) -> Decoded:
-    lengths = opened.saved.recipe.data
-    table = build_features(
-        examples,
-        opened.tokenizer,
-        max_seq_length=lengths.max_seq_length,
-        doc_stride=lengths.doc_stride,
-    )
-    with ProgressBar("predict", len(table), shown=show_progress) as bar:
-        return read_answers(
-            opened.reader,
-            examples,
-            table,
-            settings,
-            null_threshold=null_threshold,
-            on_batch=bar.advance,
-        )
+    return on_batch

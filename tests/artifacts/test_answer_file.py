@@ -1,5 +1,7 @@
 import csv
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,12 @@ def test_csv_reads_back_without_the_candidates(tmp_path: Path) -> None:
     assert rows[1]["answer"] == ""
 
 
+def test_csv_has_a_column_that_only_some_answers_have(tmp_path: Path) -> None:
+    rows = [{"id": "a", "null_odds": 1.0}, {"id": "b", "null_odds": 2.0, "context": 1}]
+    write_answers(tmp_path / "p.csv", rows)
+    assert (tmp_path / "p.csv").read_text("utf-8") == "id,null_odds,context\na,1.0,\nb,2.0,1\n"
+
+
 def test_a_file_is_replaced_only_when_asked(tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     check_answer_file(path, overwrite=False, with_nbest=False)
@@ -59,6 +67,22 @@ def test_a_place_that_does_not_do_is_told_beforehand(
     (tmp_path / "folder.json").mkdir()
     with pytest.raises(DataError, match=message):
         check_answer_file(tmp_path / name, overwrite=True, with_nbest=with_nbest)
+
+
+@pytest.mark.parametrize("name", ["p.jsonl", "p.json", "p.csv"])
+def test_a_write_that_fails_half_way_leaves_the_old_file_and_no_other(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_text("old")
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(RunError, match=rf"{name} cannot be written.*No space left"):
+        write_answers(tmp_path / name, ANSWERS)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "old"
 
 
 def test_a_failed_write_is_one_line(tmp_path: Path) -> None:

@@ -26,32 +26,34 @@ def run_dir(tmp_path: Path) -> str:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the workflow was given; it answers each question with its context's first word."""
+    """What the workflow was given; it answers with the first word of a question's last context."""
     from qarank.workflows import predict as workflow
 
     seen: dict[str, Any] = {}
 
-    def answer(path: Path, examples: list[Any], **options: Any) -> list[dict[str, Any]]:
-        seen.update(options, examples=examples)
-        return [describe(example, options["n_best"]) for example in examples]
+    def answer(path: Path, questions: list[Any], **options: Any) -> list[dict[str, Any]]:
+        seen.update(options, questions=questions)
+        return [describe(question, options["n_best"]) for question in questions]
 
     monkeypatch.setattr(workflow, "predict_answers", answer)
     return seen
 
 
-def describe(example: Any, n_best: int) -> dict[str, Any]:
-    text = example.context.split(" ")[0]
+def describe(question: Any, n_best: int) -> dict[str, Any]:
+    text = question.contexts[-1].split(" ")[0]
     text = "" if text == "none" else text
+    span = {"start": 0 if text else -1, "end": len(text) if text else -1}
+    if len(question.contexts) > 1:
+        span["context"] = len(question.contexts) - 1 if text else -1
     row = {
-        "id": example.id,
-        "question": example.question,
+        "id": question.id,
+        "question": question.question,
         "answer": text,
         "is_impossible": not text,
         "probability": 0.75,
-        "start": 0 if text else -1,
-        "end": len(text) if text else -1,
+        **span,
     }
-    found = {"text": text, "probability": 0.75, "start": 0, "end": len(text), "score": 1.0}
+    found = {"text": text, "probability": 0.75, "score": 1.0, **span}
     return row | ({"nbest": [found] * n_best} if n_best > 1 else {})
 
 
@@ -94,6 +96,41 @@ def test_a_passage_may_stand_in_a_file(run_dir: str, tmp_path: Path) -> None:
     assert result.stdout.startswith("Oslo\n")
 
 
+def test_several_passages_are_told_apart(
+    run_dir: str, asked: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "page.txt").write_text("Rome is")
+    arguments = ["--question", "Where?", "--context-file", str(tmp_path / "page.txt")]
+    arguments += ["--context", "a b", "--context", "c d"]
+    shown = invoke(run_dir, *arguments, "--n-best", "2").stdout
+    assert asked["questions"][0].contexts == ("a b", "c d", "Rome is")
+    assert shown.startswith(
+        "Rome\nprobability 0.750, characters 0-4 of context 2 (the first is 0)\n"
+    )
+    heads = [line for line in shown.splitlines() if "candidate" in line]
+    assert heads[0].split()[1::2] == ["candidate", "probability", "characters", "context"]
+    shown = invoke(run_dir, "--question", "Where?", "--context", "a", "--context", "none").stdout
+    assert shown == "no answer\nprobability 0.750\n"
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_table_says_which_context_only_where_there_are_several(
+    run_dir: str, tmp_path: Path
+) -> None:
+    assert "context" not in invoke(run_dir, "--input", write_lines(tmp_path, 2)).stdout
+    rows = [{"question": "q?", "contexts": ["a", "b"]}, {"question": "r?", "context": "c"}]
+    (tmp_path / "several.json").write_text(json.dumps(rows))
+    shown = invoke(run_dir, "--input", str(tmp_path / "several.json")).stdout
+    cells = [line.split("│")[-2].strip() for line in shown.splitlines() if line.startswith("│")]
+    assert cells == ["1", ""]
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_table_has_no_place_for_candidates_and_says_so(run_dir: str, tmp_path: Path) -> None:
+    shown = invoke(run_dir, "--input", write_lines(tmp_path, 2), "--n-best", "2").stdout
+    assert "--output FILE.jsonl or --json gives the candidates" in shown
+
+
 @pytest.mark.usefixtures("asked")
 def test_people_see_twenty_of_many_and_how_many_more(run_dir: str, tmp_path: Path) -> None:
     shown = invoke(run_dir, "--input", write_lines(tmp_path, 20)).stdout
@@ -108,7 +145,7 @@ def test_people_see_twenty_of_many_and_how_many_more(run_dir: str, tmp_path: Pat
 def test_json_is_one_document_with_every_answer(run_dir: str, asked: dict[str, Any]) -> None:
     lines = '{"question": "q?", "context": "Zoë"}\n{"question": "r?", "context": "none"}'
     result = invoke(run_dir, "--input", "-", "--json", "--null-threshold", "-1.5", stdin=lines)
-    expected = [describe(example, 1) for example in asked["examples"]]
+    expected = [describe(question, 1) for question in asked["questions"]]
     assert json.loads(result.stdout) == expected
     assert [row["id"] for row in expected] == ["0", "1"]
     assert asked["null_threshold"] == -1.5
@@ -129,10 +166,10 @@ FAULTS = [
     ((), "give either --question with its context, or --input FILE"),
     ((*QUESTION, "--input", "q.csv"), "give either --question"),
     (QUESTION, "give --context TEXT or --context-file FILE"),
-    ((*QUESTION, "--context", "c", "--context-file", "p"), "give --context TEXT or"),
     (("--input", "q.csv", "--context", "c"), "go with --question; --input has its own"),
     (("--question", " ", "--context", "c"), "--question is empty"),
     ((*QUESTION, "--context", ""), "--context is empty"),
+    ((*QUESTION, "--context", "c", "--context", " "), "--context is empty"),
     ((*QUESTION, "--context-file", "gone.txt"), "gone.txt does not exist"),
     (("--input", "gone.csv"), "gone.csv does not exist"),
     (("--precision", "fp8"), "--precision is fp8; it must be one of fp32, bf16, fp16, auto"),

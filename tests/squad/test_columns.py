@@ -75,6 +75,12 @@ def test_a_header_that_lacks_what_is_needed_is_told() -> None:
     )
 
 
+def test_questions_without_gold_answers_may_have_a_list_of_contexts() -> None:
+    check_header(("question", "contexts"), USUAL, "x", labelled=False)
+    with pytest.raises(DataError, match="no column context, answers"):
+        check_header(("question", "contexts"), USUAL, "x", labelled=True)
+
+
 def test_a_record_is_known_by_its_question_or_context_under_either_name() -> None:
     columns = Columns({"context": "body"})
     assert columns.looks_like_record(("body",)) and columns.looks_like_record(("question",))

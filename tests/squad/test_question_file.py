@@ -7,18 +7,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qarank.errors import DataError
+from qarank.squad.contexts import Question
 from qarank.squad.examples import Example
 from qarank.squad.question_file import (
     check_question,
     collect_questions,
     read_context,
     read_questions,
+    take_questions,
 )
+from qarank.squad.rows import Row
 
 ROWS = [
     {"id": "a", "question": "Who ate?", "context": 'Zoë ate, "all" of it.\nThen\u2028left.'},
@@ -66,34 +71,35 @@ def test_every_shape_gives_the_same_questions(tmp_path: Path, name: str, packed:
     content = TEXTS[name].encode()
     path = tmp_path / (name + ".gz" if packed else name)
     path.write_bytes(gzip.compress(content, mtime=0) if packed else content)
-    assert read_questions(str(path)) == [Example(title="", **row) for row in ROWS]
+    expected = [Question(row["id"], row["question"], (row["context"],)) for row in ROWS]
+    assert read_questions(str(path)) == expected
 
 
 def test_standard_input_holds_json_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     content = io.BytesIO(TEXTS["rows.jsonl"].encode())
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=content))
-    assert [example.id for example in read_questions("-")] == ["a", "b"]
+    assert [question.id for question in read_questions("-")] == ["a", "b"]
 
 
 def test_gold_answers_of_a_squad_file_are_not_looked_at(tmp_path: Path) -> None:
     document = json.loads(json.dumps(SQUAD))
     document["data"][0]["paragraphs"][0]["qas"][0]["answers"] = "withheld"
-    examples = read_questions(write(tmp_path, "test.json", json.dumps(document)))
-    assert [example.answers for example in examples] == [(), ()]
+    questions = read_questions(write(tmp_path, "test.json", json.dumps(document)))
+    assert [question.id for question in questions] == ["a", "b"]
 
 
 @pytest.mark.parametrize("missing", [{}, {"id": None}, {"id": ""}])
 def test_questions_without_an_id_are_numbered_from_0(missing: dict[str, Any]) -> None:
     rows = [{"question": "q", "context": "c", **given} for given in ({"id": 7}, missing, missing)]
-    examples = collect_questions([("x", row) for row in rows], "x")
-    assert [example.id for example in examples] == ["7", "1", "2"]
+    questions = collect_questions(Row("x", row, "flat") for row in rows)
+    assert [question.id for question in questions] == ["7", "1", "2"]
 
 
 def test_a_cell_may_be_longer_than_csvs_own_limit_which_stays(tmp_path: Path) -> None:
     limit = csv.field_size_limit()
     book = "word " * 40_000
     path = write(tmp_path, "q.csv", write_csv([{"question": "q", "context": book}]))
-    assert read_questions(path)[0].context == book
+    assert read_questions(path)[0].contexts == (book,)
     assert csv.field_size_limit() == limit
 
 
@@ -114,8 +120,83 @@ def test_any_text_comes_back_from_json_lines_and_csv(
     folder = tmp_path_factory.mktemp("any")
     lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     for name, text in (("q.jsonl", lines), ("q.csv", write_csv(rows))):
-        examples = read_questions(write(folder, name, text))
-        assert [(example.question, example.context) for example in examples] == pairs
+        questions = read_questions(write(folder, name, text))
+        assert [(asked.question, *asked.contexts) for asked in questions] == pairs
+
+
+SEVERAL = [
+    {"id": "a", "question": "Where?", "contexts": ["In Oslo.", "In Rome.", "In Oslo."]},
+    {"id": "b", "question": "Who?", "contexts": ["Ann."]},
+]
+
+
+@pytest.mark.parametrize("name", ["q.json", "q.jsonl", "q.csv", "q.parquet"])
+def test_a_record_may_have_a_list_of_contexts(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name.endswith("parquet"):
+        pq.write_table(pa.Table.from_pylist(SEVERAL), path)
+    elif name.endswith("csv"):
+        path.write_text(write_csv(SEVERAL))  # a list as Python writes it
+    else:
+        lines = "\n".join(map(json.dumps, SEVERAL))
+        path.write_text(lines if name.endswith("jsonl") else json.dumps(SEVERAL))
+    asked = read_questions(str(path))
+    assert asked == [
+        Question("a", "Where?", ("In Oslo.", "In Rome.", "In Oslo.")),
+        Question("b", "Who?", ("Ann.",)),
+    ]
+
+
+def test_a_table_may_have_one_context_here_and_several_there(tmp_path: Path) -> None:
+    rows = [{"question": "q", "context": "c", "contexts": None}]
+    rows.append({"question": "r", "context": None, "contexts": ["d", "e"]})
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "q.parquet")
+    asked = read_questions(str(tmp_path / "q.parquet"))
+    assert [question.contexts for question in asked] == [("c",), ("d", "e")]
+
+
+def test_csv_rows_of_one_id_and_question_are_one_question_where_it_first_stands(
+    tmp_path: Path,
+) -> None:
+    text = "id,question,context\na,q,c0\n,q,c1\nb,r,c0\na,q,c2\n,q,c1\n"
+    assert read_questions(write(tmp_path, "q.csv", text)) == [
+        Question("a", "q", ("c0", "c2")),
+        Question("1", "q", ("c1",)),  # a number is no id: such rows stay apart
+        Question("b", "r", ("c0",)),
+        Question("4", "q", ("c1",)),
+    ]
+
+
+def test_contexts_beside_a_paragraphs_own_are_not_looked_at(tmp_path: Path) -> None:
+    document = json.loads(json.dumps(SQUAD))
+    document["data"][0]["paragraphs"][0]["qas"][0]["contexts"] = ["other"]
+    asked = read_questions(write(tmp_path, "test.json", json.dumps(document)))
+    assert asked[0].contexts == (ROWS[0]["context"],)
+
+
+def test_a_program_asks_records_examples_and_questions() -> None:
+    question = Question("a", "", ("c", "d"))  # as it is: evaluation data may have odd ones
+    example = Example("b", "t", "c", "q", ("c",), (0,))
+    record = {"question": "q", "contexts": ["c", "d"]}
+    expected = [question, Question("b", "q", ("c",)), Question("2", "q", ("c", "d"))]
+    assert take_questions([question, example, record]) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([{"question": "q"}], r"^questions\[0\] has no key context"),
+        (["q"], r'^questions\[0\] is the text "q"; it must be an object'),
+        ([Question("a", "q", ("c",))] * 2, r"^questions\[1\] repeats questions\[0\]: the id a"),
+        (
+            [Question("a", "q", ("c",)), Question("a", "q", ("d",))],
+            r"questions\[1\] has the id a, as has questions\[0\]; ids must differ",
+        ),
+    ],
+)
+def test_what_a_program_asks_is_checked(given: list[Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        take_questions(given)
 
 
 GOOD = '{"question": "q", "context": "c"}'
@@ -144,7 +225,34 @@ FAULTS = {
     "half.jsonl": (r'{"question": "\ud800", "context": "c"}', "holds half a surrogate pair"),
     "twice.jsonl": (
         '{"id": 1, "question": "q", "context": "c"}\n' + GOOD,
-        r"line 2 has the id 1, as has \S*twice\.jsonl: line 1; ids must differ",
+        r"line 2 has the id 1, as has \S*twice\.jsonl: line 1; ids must differ, and a row without"
+        r" one has its number, from 0$",
+    ),
+    "again.jsonl": (
+        '{"id": 1, "question": "q", "context": "c"}\n{"id": 1, "question": "q", "context": "d"}',
+        r"line 2 has the id 1, .*from 0; several contexts of one question are a list, contexts$",
+    ),
+    "other.csv": ("id,question,context\na,q,c\na,r,d", r"line 3 has the id a, as has .*line 2"),
+    "repeats.csv": (
+        "id,question,context\na,q,c\na,q,d\na,q,c",
+        r"line 4 repeats \S*repeats\.csv: line 2: the id a, question and context$",
+    ),
+    "both.jsonl": (
+        '{"question": "q", "context": "c", "contexts": ["d"]}',
+        r"line 1 has both context and contexts; it must have one of them",
+    ),
+    "no_list.jsonl": (
+        '{"question": "q", "contexts": "d"}',
+        r'line 1\.contexts is the text "d"; it must be a list',
+    ),
+    "no_texts.jsonl": ('{"question": "q", "contexts": []}', r"line 1\.contexts is an empty list"),
+    "number.jsonl": (
+        '{"question": "q", "contexts": ["c", 5]}',
+        r"line 1\.contexts\[1\] is the number 5; it must be text",
+    ),
+    "blanks.jsonl": (
+        '{"question": "q", "contexts": ["c", " "]}',
+        r"line 1\.contexts\[1\] is empty; it must be text",
     ),
     "column.csv": ("question,passage\nq,c", r"no column context; it has question, passage"),
     "columns.csv": ("question,context,id,id\n", r"has 2 columns id; one is allowed"),
@@ -169,7 +277,7 @@ def test_a_file_that_is_not_there_is_told() -> None:
 
 def test_a_question_of_two_texts_needs_no_file() -> None:
     row = {"question": "Where?", "context": "Here."}
-    expected = Example(id="0", title="", context="Here.", question="Where?")
+    expected = Question(id="0", question="Where?", contexts=("Here.",))
     assert check_question(row, number=0, where="x") == expected
 
 
