@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ def check_answer_file(path: Path, *, overwrite: bool, with_nbest: bool) -> None:
         with_nbest: whether answers come with their candidates.
 
     Raises:
-        DataError: the ending is unknown or its shape has no place for candidates, or the file is
-            there already.
+        DataError: the ending is unknown or its shape has no place for candidates, the file is
+            there already, or no file can be made there.
     """
     if path.suffix not in FORMATS:
         raise DataError(f"{path} must end in {', '.join(FORMATS)} for answers to be written there")
@@ -34,6 +35,11 @@ def check_answer_file(path: Path, *, overwrite: bool, with_nbest: bool) -> None:
         raise DataError(f"{path} is a folder; name a file in it")
     if path.exists() and not overwrite:
         raise DataError(f"{path} is there already; --overwrite replaces it")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise DataError(f"{path} cannot be written: {folder} is no folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DataError(f"{path} cannot be written: nothing may be written in {folder}")
 
 
 def write_answers(path: Path, answers: Answers) -> None:

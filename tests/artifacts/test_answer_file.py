@@ -85,6 +85,18 @@ def test_a_write_that_fails_half_way_leaves_the_old_file_and_no_other(
     assert (tmp_path / name).read_text() == "old"
 
 
+def test_a_folder_nothing_can_be_written_in_is_told_beforehand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"p\.json cannot be written: .*file is no folder"):
+        check_answer_file(tmp_path / "file" / "p.json", overwrite=False, with_nbest=False)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    with pytest.raises(DataError, match="cannot be written: nothing may be written in"):
+        check_answer_file(tmp_path / "new" / "p.json", overwrite=False, with_nbest=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_failed_write_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match=r"p\.json cannot be written"):
