@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from qarank.adapters.inject import inject_adapters
 from qarank.adapters.layer import AdaptedLinear, PlainLoRA
 from qarank.adapters.lora import LoRALinear
+from qarank.adapters.peft_updates import PREFIX, read_head, read_updates
 from qarank.errors import AdapterError
-
-PREFIX = "base_model.model."
 
 
 @dataclass(frozen=True)
@@ -77,21 +76,23 @@ def export_plain_lora(
     return AdapterFolder(config, contiguous)
 
 
-def load_plain_lora(
+def load_updates(
     model: nn.Module, folder: AdapterFolder, *, head: Sequence[str]
 ) -> dict[str, AdaptedLinear]:
-    """Put a plain-LoRA folder's updates and head into a fresh base model, in place.
+    """Put the updates and the head of a PEFT folder into a fresh base model, in place.
+
+    Args:
+        model: as loaded; what the folder has no tensor for stays.
+        folder: LoRA or AdaLoRA.
+        head: paths of the modules that the folder must bring whole.
 
     Returns:
         Path -> adapter, all triplets kept.
 
     Raises:
-        AdapterError: the folder is no plain LoRA, or does not fit the model.
+        AdapterError: the folder cannot be read as updates, or does not fit the model.
     """
-    if folder.config.get("peft_type") != "LORA":
-        found = folder.config.get("peft_type")
-        raise AdapterError(f"adapter_config.json: peft_type is {found!r}; LORA is read")
-    updates = {path: _read_update(path, folder) for path in folder.config["target_modules"]}
+    updates = read_updates(folder.config, folder.tensors)
     known = dict(model.named_modules())
     for path in updates:
         if path not in known:
@@ -106,18 +107,8 @@ def load_plain_lora(
         return layer
 
     layers = inject_adapters(model, list(updates), head=head, build=build)
-    _load_head(model, folder.tensors, head)
+    _load_head(model, read_head(folder.tensors), head)
     return layers
-
-
-def _read_update(path: str, folder: AdapterFolder) -> PlainLoRA:
-    try:
-        lora_A = folder.tensors[f"{PREFIX}{path}.lora_A.weight"]
-        lora_B = folder.tensors[f"{PREFIX}{path}.lora_B.weight"]
-    except KeyError as error:
-        raise AdapterError(f"adapter_model.safetensors lacks {error.args[0]}") from error
-    alpha = folder.config.get("alpha_pattern", {}).get(path, folder.config["lora_alpha"])
-    return PlainLoRA(lora_A.float(), lora_B.float(), float(alpha))
 
 
 def _check_shapes(path: str, update: PlainLoRA, linear: nn.Linear) -> None:
@@ -128,11 +119,21 @@ def _check_shapes(path: str, update: PlainLoRA, linear: nn.Linear) -> None:
         raise AdapterError(f"the adapter of {path} has shapes {found}; the model needs {needed}")
 
 
-def _load_head(model: nn.Module, tensors: Mapping[str, Tensor], head: Sequence[str]) -> None:
+def _load_head(model: nn.Module, saved: Mapping[str, Tensor], head: Sequence[str]) -> None:
+    needed = {
+        name
+        for module in head
+        for name, _ in model.get_submodule(module).named_parameters(prefix=module)
+    }
+    parameters = dict(model.named_parameters())
     with torch.no_grad():
-        for module in head:
-            for name, parameter in model.get_submodule(module).named_parameters(prefix=module):
-                saved = tensors.get(PREFIX + name)
-                if saved is None or saved.shape != parameter.shape:
-                    raise AdapterError(f"adapter_model.safetensors has no {name} that fits")
-                parameter.copy_(saved)
+        for name in sorted(needed | saved.keys()):
+            if name not in saved or name not in parameters:
+                where = "adapter_model.safetensors" if name in needed else "the model"
+                raise AdapterError(f"{where} has no {name}")
+            if saved[name].shape != parameters[name].shape:
+                raise AdapterError(
+                    f"adapter_model.safetensors has {name} of shape {tuple(saved[name].shape)}; "
+                    f"the model needs {tuple(parameters[name].shape)}"
+                )
+            parameters[name].copy_(saved[name])

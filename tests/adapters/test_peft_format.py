@@ -9,7 +9,7 @@ from torch import nn
 
 from qarank.adapters.layer import AdaptedLinear
 from qarank.adapters.lora import LoRALinear
-from qarank.adapters.peft_format import PREFIX, AdapterFolder, export_plain_lora, load_plain_lora
+from qarank.adapters.peft_format import PREFIX, AdapterFolder, export_plain_lora, load_updates
 from qarank.adapters.svd import SVDLinear
 from qarank.errors import AdapterError
 
@@ -36,7 +36,7 @@ def test_a_fresh_base_with_the_export_gives_the_same_logits(
 ) -> None:
     reader = train_reader(kind)
     model = reader.build_base()
-    layers = load_plain_lora(model, export(reader), head=[HEAD])
+    layers = load_updates(model, export(reader), head=[HEAD])
     kept = {path: layer.rank for path, layer in reader.layers.items() if layer.rank}
     assert {path: layer.rank for path, layer in layers.items()} == kept
     torch.testing.assert_close(reader.logits(model), reader.logits(), atol=1e-6, rtol=1e-5)
@@ -47,7 +47,7 @@ def test_what_was_loaded_exports_as_the_very_same_folder(
 ) -> None:
     reader, folder = exported
     model = reader.build_base()
-    layers = load_plain_lora(model, folder, head=[HEAD])
+    layers = load_updates(model, folder, head=[HEAD])
     again = export(replace(reader, model=model, layers=layers))
     assert again.config == folder.config
     assert again.tensors.keys() == folder.tensors.keys()
@@ -57,7 +57,7 @@ def test_what_was_loaded_exports_as_the_very_same_folder(
 def test_a_loaded_adapter_can_train_on(exported: tuple[Any, AdapterFolder]) -> None:
     reader, folder = exported
     model = reader.build_base()
-    layers = load_plain_lora(model, folder, head=[HEAD])
+    layers = load_updates(model, folder, head=[HEAD])
     trains = {name for name, p in model.named_parameters() if p.requires_grad}
     factors = {f"{path}.{factor}" for path in layers for factor in ("lora_A", "lora_B")}
     assert trains == factors | {f"{HEAD}.weight", f"{HEAD}.bias"}
@@ -119,31 +119,31 @@ def test_all_matrices_at_rank_zero_leave_the_head_alone(
     folder = export(reader)
     assert set(folder.tensors) == {f"{PREFIX}{HEAD}.weight", f"{PREFIX}{HEAD}.bias"}
     model = reader.build_base()
-    assert load_plain_lora(model, folder, head=[HEAD]) == {}
+    assert load_updates(model, folder, head=[HEAD]) == {}
     assert torch.equal(reader.logits(model), reader.logits())
 
 
 def test_another_kind_of_adapter_is_refused_by_name(exported: tuple[Any, AdapterFolder]) -> None:
     reader, folder = exported
-    other = replace(folder, config=folder.config | {"peft_type": "ADALORA"})
-    with pytest.raises(AdapterError, match="peft_type is 'ADALORA'; LORA is read"):
-        load_plain_lora(reader.build_base(), other, head=[HEAD])
+    other = replace(folder, config=folder.config | {"peft_type": "IA3"})
+    with pytest.raises(AdapterError, match="peft_type is 'IA3'; LORA and ADALORA are read"):
+        load_updates(reader.build_base(), other, head=[HEAD])
 
 
 def test_a_module_the_model_lacks_is_named(exported: tuple[Any, AdapterFolder]) -> None:
     _, folder = exported
     path = folder.config["target_modules"][0]
     with pytest.raises(AdapterError, match=f"^the adapter has {path}, the model has no such"):
-        load_plain_lora(nn.Sequential(nn.Linear(2, 2)), folder, head=[])
+        load_updates(nn.Sequential(nn.Linear(2, 2)), folder, head=[])
 
 
 @pytest.mark.parametrize("factor", ["lora_A", "lora_B"])
 def test_a_missing_tensor_is_named(factor: str, exported: tuple[Any, AdapterFolder]) -> None:
     reader, folder = exported
-    name = f"{PREFIX}{folder.config['target_modules'][0]}.{factor}.weight"
-    del folder.tensors[name]
-    with pytest.raises(AdapterError, match=f"^adapter_model.safetensors lacks {name}$"):
-        load_plain_lora(reader.build_base(), folder, head=[HEAD])
+    path = folder.config["target_modules"][0]
+    del folder.tensors[f"{PREFIX}{path}.{factor}.weight"]
+    with pytest.raises(AdapterError, match=f"^adapter_model.safetensors has no {factor} of {path}"):
+        load_updates(reader.build_base(), folder, head=[HEAD])
 
 
 @pytest.mark.parametrize(("factor", "shape"), [("lora_A", (2, 1)), ("lora_B", (16, 9))])
@@ -156,16 +156,25 @@ def test_factors_of_another_models_size_are_refused_with_both_shapes(
     with pytest.raises(
         AdapterError, match=f"^the adapter of {path} has shapes .*; the model needs"
     ):
-        load_plain_lora(reader.build_base(), folder, head=[HEAD])
+        load_updates(reader.build_base(), folder, head=[HEAD])
 
 
-@pytest.mark.parametrize("wrong", [None, torch.ones(3, 16)])
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({}, "adapter_model.safetensors has no qa_outputs.weight"),
+        (
+            {"qa_outputs.weight": torch.ones(3, 16)},
+            r"has qa_outputs.weight of shape \(3, 16\); the model needs \(2, 16\)",
+        ),
+        ({"qa_outputs.weight": torch.ones(2, 16), "pooler": torch.ones(1)}, "model has no pooler"),
+    ],
+)
 def test_a_head_that_is_missing_or_does_not_fit_is_named(
-    wrong: torch.Tensor | None, exported: tuple[Any, AdapterFolder]
+    wrong: dict[str, torch.Tensor], line: str, exported: tuple[Any, AdapterFolder]
 ) -> None:
     reader, folder = exported
     del folder.tensors[f"{PREFIX}{HEAD}.weight"]
-    if wrong is not None:
-        folder.tensors[f"{PREFIX}{HEAD}.weight"] = wrong
-    with pytest.raises(AdapterError, match="has no qa_outputs.weight that fits$"):
-        load_plain_lora(reader.build_base(), folder, head=[HEAD])
+    folder.tensors.update({PREFIX + name: tensor for name, tensor in wrong.items()})
+    with pytest.raises(AdapterError, match=line):
+        load_updates(reader.build_base(), folder, head=[HEAD])
