@@ -43,6 +43,7 @@ ContextFileOption = Annotated[
     typer.Option(
         help="Its passage, in a text file; repeatable. Passages are numbered from 0, in order,"
         " those of --context first.",
+        metavar="FILE",
         show_default=False,
     ),
 ]
