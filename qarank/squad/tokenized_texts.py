@@ -4,6 +4,7 @@ Dims: num_texts; num_tokens: over all texts; num_examples.
 """
 
 import copy
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -19,6 +20,7 @@ from qarank.squad.ragged import row_offsets_of
 
 TEXTS_PER_CALL = 2000  # bounds what the backend's encodings hold at a time
 LAST_SPACE = 0x3000  # no white space of Unicode has a larger code point
+THREADS_WANTED = "TOKENIZERS_PARALLELISM"  # tokenizers' own variable
 IS_SPACE = np.array([chr(code).isspace() for code in range(LAST_SPACE + 1)] + [False])
 
 
@@ -61,6 +63,18 @@ class ExampleTexts:
     question_of: NDArray[np.int64]
     context_of: NDArray[np.int64]
     context_chars: NDArray[np.int64]
+
+
+def _tokenize_alone() -> None:
+    """In a forked process: the threads its parent tokenised with are not there to wait for.
+
+    By itself tokenizers sees to that unless the variable says true; then it waits for ever.
+    """
+    os.environ[THREADS_WANTED] = "false"
+
+
+if hasattr(os, "register_at_fork"):  # where there is no fork, there is nothing to see to
+    os.register_at_fork(after_in_child=_tokenize_alone)
 
 
 def copy_backend(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:

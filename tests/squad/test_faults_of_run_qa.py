@@ -1,6 +1,15 @@
 """What users of the run_qa family reported, each by its thread, that cannot happen here.
 
-t: transformers, ev: evaluate, bert: google-research/bert; utils_qa: read off the file of that name.
+t: transformers, ds: datasets, tok: tokenizers, ev: evaluate, bert: google-research/bert; utils_qa:
+read off the file of that name. Those of other rooms:
+
+    t9370 t10463 t11869 t11969, t23847 tok1269, t14860 t14712,
+    t15398 t17241, ds620 ds2160 ds5094 ds6237 ds6319
+    t19702 tok258                                       test_faults_of_reading.py
+    t8476 t27458, t10795 t16865, t5563 t6144 t14277     tests/workflows/test_faults_of_answers.py
+    t2548 t2623 t16769: predict answers as eval does    tests/workflows/test_predict.py
+    utils_qa: the first gold answer is the label        test_feature_assembly.py
+    utils_qa: an answer is not where it says            test_answers.py, test_audit_findings.py
 """
 
 import math
@@ -21,6 +30,7 @@ from qarank.squad.feature_table import FeatureTable
 from qarank.squad.features import build_features
 from qarank.squad.metric import score_v2
 from qarank.squad.postprocess import Decoded, decode_predictions
+from qarank.squad.sources import load_examples
 from qarank.squad.spans import TopSpans, top_spans
 
 CONTEXT = "Zoë ate ramen in London and slept in Rome. " * 3
@@ -48,7 +58,7 @@ def draw(table: FeatureTable) -> tuple[Tensor, Tensor]:
     return starts, ends
 
 
-def test_ev373_the_metric_needs_no_network(
+def test_ev373_ev473_ev567_ev257_the_metric_needs_no_network(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     def refuse(*_: object) -> None:
@@ -73,7 +83,19 @@ def test_t10482_an_example_without_features_takes_no_null_score_of_another(
     assert (found.null_odds["b"], found.predictions["b"]) == (0.0, "")
 
 
-def test_t7319_the_best_threshold_is_of_true_score_differences() -> None:
+def test_t10437_a_limit_takes_whole_examples_with_all_their_windows(
+    bert: PreTrainedTokenizerBase,
+) -> None:
+    every, some = (load_examples("sample:almanac", "validation", limit=size) for size in (40, 25))
+    whole, cut = (build_features(examples, bert, **SIZES) for examples in (every, some))
+    assert set(cut.example_index.tolist()) == set(range(25))
+    same = whole.example_index < 25
+    assert len(cut) > 25
+    assert cut.example_index.tolist() == whole.example_index[same].tolist()
+    assert cut.lengths.tolist() == whole.lengths[same].tolist()
+
+
+def test_t7319_t8710_t6160_the_best_threshold_is_of_true_score_differences() -> None:
     gold = {"a": ["Zoë"], "b": [], "c": ["ramen"]}
     odds = {"a": -3.0, "b": 2.5, "c": 1.5}  # null score - best span's score
     answers = {"a": "Zoë", "b": "Rome", "c": "ramen"}
@@ -123,7 +145,7 @@ def test_utils_qa_logits_that_are_not_finite_are_no_confident_answer(
         search(table, starts, ends)
 
 
-def test_bert417_without_a_span_the_answer_is_nothing_and_not_the_word_empty(
+def test_bert417_bert477_without_a_span_the_answer_is_nothing_and_not_the_word_empty(
     bert: PreTrainedTokenizerBase,
 ) -> None:
     """As where a context is white space alone."""
@@ -135,7 +157,7 @@ def test_bert417_without_a_span_the_answer_is_nothing_and_not_the_word_empty(
 
 
 @pytest.mark.parametrize("family", ["deberta", "roberta_with_space", "xlnet"])
-def test_t14418_answers_do_not_begin_with_a_space(
+def test_t14418_tok1775_answers_do_not_begin_with_a_space(
     family: str, make_tokenizer: Callable[[str], PreTrainedTokenizerBase]
 ) -> None:
     tokenizer = make_tokenizer(family)
