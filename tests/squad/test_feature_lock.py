@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,71 @@ def loading(folder: Path, *, seconds: float) -> Iterator[subprocess.Popen[str]]:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         yield process
+
+
+DIE = """
+import signal, sys, os
+from pathlib import Path
+from transformers import BertTokenizer
+from qarank.squad import feature_table, features
+from qarank.squad.sample import almanac
+
+folder, moment = Path(sys.argv[1]), sys.argv[2]
+
+def die(*_args, **_options):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def write_some(sink, _schema):
+    sink.write(b"ARROW1\\0\\0" * 999)
+    sink.flush()
+    die()
+
+if moment == "a part is written":
+    feature_table.pa.ipc.new_file = write_some
+elif moment == "all is written":
+    feature_table._digest = die
+elif moment == "it has its name":
+    Path.write_text = die
+features.load_or_build_features(
+    almanac("validation")[:20], BertTokenizer.from_pretrained(folder / "tokenizer"),
+    max_seq_length=48, doc_stride=16, cache_dir=folder / "cache",
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "left"),
+    [
+        ("a part is written", ["features.arrow.PID.part", "features.arrow.lock"]),
+        ("all is written", ["features.arrow.PID.part", "features.arrow.lock"]),
+        ("it has its name", ["features.arrow", "features.arrow.lock"]),
+    ],
+)
+def test_what_a_prepare_killed_while_writing_leaves_is_in_nobodys_way(
+    tmp_path: Path, bert: PreTrainedTokenizerBase, moment: str, left: list[str]
+) -> None:
+    bert.save_pretrained(tmp_path / "tokenizer")
+    with subprocess.Popen([sys.executable, "-c", DIE, str(tmp_path), moment]) as process:
+        assert process.wait(timeout=120) == -signal.SIGKILL
+    (folder,) = (tmp_path / "cache").iterdir()
+    assert names_in(folder, process.pid) == left
+    examples, cache_dir = almanac("validation")[:20], tmp_path / "cache"
+    started = time.monotonic()
+    tables = [
+        load_or_build_features(examples, bert, **LENGTHS, cache_dir=cache_dir) for _ in range(2)
+    ]
+    assert time.monotonic() - started < feature_lock.SILENT_S, "the lock was not waited for"
+    assert [was_cached for _, was_cached in tables] == [False, True]
+    built = build_features(examples, bert, **LENGTHS)
+    for table, _ in tables:
+        assert table.input_ids.tolist() == built.input_ids.tolist()
+        assert table.start_positions.tolist() == built.start_positions.tolist()
+    whole = ["features.arrow", "features.arrow.lock", "features.arrow.sha256"]
+    assert names_in(folder, process.pid) == whole
+
+
+def names_in(folder: Path, pid: int) -> list[str]:
+    return sorted(path.name.replace(str(pid), "PID") for path in folder.iterdir())
 
 
 def read_line(process: subprocess.Popen[str]) -> str:
