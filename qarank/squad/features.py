@@ -105,9 +105,11 @@ def cache_key(
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     digest.update(json.dumps(contexts).encode())
-    for example, context in zip(examples, context_of.tolist(), strict=True):
-        row = [example.id, context, example.question, example.answers, example.answer_starts]
-        digest.update(json.dumps(row).encode())
+    rows = [
+        (example.id, context, example.question, example.answers, example.answer_starts)
+        for example, context in zip(examples, context_of.tolist(), strict=True)
+    ]
+    digest.update(json.dumps(rows).encode())
     return digest.hexdigest()
 
 

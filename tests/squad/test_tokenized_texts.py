@@ -12,6 +12,7 @@ from qarank.squad.tokenized_texts import (
     IS_SPACE,
     copy_backend,
     number_distinct,
+    tokenize_ids,
     tokenize_texts,
     trim_white_space,
 )
@@ -65,7 +66,17 @@ def test_batches_of_texts_join_without_a_seam(
     parts = tokenize_texts(backend, texts)
     for name in ("ids", "row_offsets", "starts", "ends"):
         assert getattr(whole, name).tolist() == getattr(parts, name).tolist()
-    assert tokenize_texts(backend, []).row_offsets.tolist() == [0]
+    for tokenize in (tokenize_texts, tokenize_ids):
+        assert tokenize(backend, []).row_offsets.tolist() == [0]
+        assert tokenize(backend, texts).ids.tolist() == whole.ids.tolist()
+
+
+def test_without_offsets_the_tokens_are_the_same(tokenizer: PreTrainedTokenizerBase) -> None:
+    texts = ["", "  Zoë  naïve 中文字 e\u0301\u0323 😀 ", "the <s> [SEP] mason", "\u200b\x00\n"]
+    backend = copy_backend(tokenizer)
+    ids, placed = tokenize_ids(backend, texts), tokenize_texts(backend, texts)
+    assert ids.ids.tolist() == placed.ids.tolist()
+    assert ids.row_offsets.tolist() == placed.row_offsets.tolist()
 
 
 def test_a_sentence_piece_token_does_not_own_the_space_before_it(
