@@ -17,19 +17,31 @@ NO_ANSWER = "no answer"
 SPAN_COLUMNS = ("text", "probability", "characters", "context")  # all but the text set right
 
 
-def print_answers(predictions: "Sequence[Prediction]") -> None:
-    """One question's answer in words, the first twenty of several in a table, their candidates."""
+def print_answers(predictions: "Sequence[Prediction]", *, is_written: bool = False) -> None:
+    """One question's answer in words, the first twenty of several in a table, their candidates.
+
+    Args:
+        predictions: one at least.
+        is_written: whether a file has all of them, as its line on stderr tells.
+    """
     if len(predictions) == 1:
         print_answer(predictions[0])
         return
     shown = predictions[:SHOWN_ROWS]
-    more = len(predictions) - len(shown)
-    note = f"and {more:,} more; --output FILE or --json gives all" if more else ""
-    if not more and any("nbest" in found for found in shown):
-        note = "--output FILE.jsonl or --json gives the candidates"
     asked = [[found["id"], found["question"]] for found in shown]
     answers = [(found["answer"], found) for found in shown]
+    note = describe_rest(predictions, is_written=is_written)
     _print_spans(["id", "question", "answer"], asked, answers, note=note)
+
+
+def describe_rest(predictions: "Sequence[Prediction]", *, is_written: bool) -> str:
+    """What the table leaves out and, where no file has it, how to get it; "" if nothing."""
+    more = len(predictions) - SHOWN_ROWS
+    if more > 0:
+        return f"and {more:,} more" + ("" if is_written else "; --output FILE or --json gives all")
+    if not is_written and any("nbest" in found for found in predictions):
+        return "--output FILE.jsonl or --json gives the candidates"
+    return ""
 
 
 def print_answer(prediction: "Prediction") -> None:

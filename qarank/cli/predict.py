@@ -112,7 +112,7 @@ def predict(
     if as_json:
         print_json(predictions)
     else:
-        print_answers(predictions)
+        print_answers(predictions, is_written=output is not None)
 
 
 def gather_questions(

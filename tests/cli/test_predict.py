@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +127,22 @@ def test_a_table_says_which_context_only_where_there_are_several(
 
 
 @pytest.mark.usefixtures("asked")
-def test_a_table_has_no_place_for_candidates_and_says_so(run_dir: str, tmp_path: Path) -> None:
-    shown = invoke(run_dir, "--input", write_lines(tmp_path, 2), "--n-best", "2").stdout
-    assert "--output FILE.jsonl or --json gives the candidates" in shown
+def test_a_table_has_no_place_for_candidates_and_says_so_unless_a_file_has_them(
+    run_dir: str, tmp_path: Path
+) -> None:
+    arguments = [run_dir, "--input", write_lines(tmp_path, 2), "--n-best", "2"]
+    note = "--output FILE.jsonl or --json gives the candidates"
+    assert note in invoke(*arguments).stdout
+    assert "gives" not in invoke(*arguments, "--output", str(tmp_path / "a.jsonl")).stdout
+
+
+@pytest.mark.usefixtures("asked")
+def test_more_than_a_table_shows_is_counted_though_a_file_has_it(
+    run_dir: str, tmp_path: Path
+) -> None:
+    out = ("--output", str(tmp_path / "a.csv"))
+    shown = invoke(run_dir, "--input", write_lines(tmp_path, 22), *out).stdout
+    assert shown.rstrip().endswith("and 2 more")
 
 
 @pytest.mark.usefixtures("asked")
@@ -210,3 +224,32 @@ def test_a_wrong_input_is_told_before_torch_loads(run_dir: str, tmp_path: Path) 
     )
     assert "has no column context" in done.stdout
     assert done.stdout.endswith("False\n")
+
+
+def test_a_run_answers_alone_and_together_alike(
+    run_cli: Callable[..., Any], trained_run: Path
+) -> None:
+    texts = ["The Orrin Bridge was built in 1874.", "Mara Quill drew the plans.", "It rains."]
+
+    def ask(*contexts: str) -> dict[str, Any]:
+        passages = [word for text in contexts for word in ("--context", text)]
+        options = ["--json", "-q", "--n-best", "50", "--question", "Who drew the plans?"]
+        done = run_cli("predict", trained_run, *options, *passages)
+        assert (done.code, done.err) == (0, "")
+        (found,) = json.loads(done.out)
+        return dict(found)
+
+    together, alone = ask(*texts), [ask(text) for text in texts]
+    spans = [
+        (entry["score"], -number, entry["text"])
+        for number, found in enumerate(alone)
+        for entry in found["nbest"]
+        if entry["text"]
+    ]
+    best = max(spans, key=lambda span: span[:2])
+    first = next(entry for entry in together["nbest"] if entry["text"])
+    assert (first["text"], first["context"]) == (best[2], -best[1])
+    assert first["score"] == pytest.approx(best[0], abs=1e-4)
+    nulls = [entry["score"] for found in alone for entry in found["nbest"] if not entry["text"]]
+    assert together["null_odds"] == pytest.approx(min(nulls) - best[0], abs=1e-4)
+    assert together["answer"] == ("" if together["null_odds"] > 0 else first["text"])

@@ -80,7 +80,7 @@ def ask(*examples: Example | Question, **options: Any) -> list[Prediction]:
 
 
 @pytest.mark.usefixtures("run")
-def test_answers_stand_where_they_say_in_contexts_of_any_length() -> None:
+def test_t2548_t2623_t5563_no_answer_and_contexts_of_any_length() -> None:
     found = ask(PLAIN, LONG, DRY)
     assert [row["answer"] for row in found] == ["Oslo", "Rome", ""]
     assert [row["is_impossible"] for row in found] == [False, False, True]
@@ -174,7 +174,7 @@ def test_no_answer_is_of_no_context_and_one_context_has_no_number() -> None:
 
 
 @pytest.mark.usefixtures("run")
-def test_a_predictor_answers_as_its_docstring_says() -> None:
+def test_course1211_t43325_a_predictor_answers_as_its_docstring_says() -> None:
     names = {"QAPredictor": QAPredictor}
     (example,) = doctest.DocTestFinder(recurse=False).find(QAPredictor, "QAPredictor", globs=names)
     assert len(example.examples) == 7
@@ -268,7 +268,7 @@ def check_against_evaluation(finished: Any) -> None:
             assert chances == pytest.approx([w[column] for w in wanted], abs=1e-5)
 
 
-def test_a_finished_run_answers_as_its_evaluation_did(pruned_run: Any) -> None:
+def test_t6144_t14277_t16769_a_finished_run_answers_as_its_evaluation_did(pruned_run: Any) -> None:
     """The fixture is a FinishedRun of conftest.py."""
     check_against_evaluation(pruned_run)
 
