@@ -6,8 +6,9 @@ read off the file of that name. Those of other rooms:
     t9370 t10463 t11869 t11969, t23847 tok1269, t14860 t14712,
     t15398 t17241, ds620 ds2160 ds5094 ds6237 ds6319
     t19702 tok258                                       test_faults_of_reading.py
-    t8476 t27458, t10795 t16865, t5563 t6144 t14277     tests/workflows/test_faults_of_answers.py
-    t2548 t2623 t16769: predict answers as eval does    tests/workflows/test_predict.py
+    t8476 t27458, t10795 t16865,
+    t2623 t5563 t6144 t14277                            tests/workflows/test_faults_of_answers.py
+    t2548 t16769: predict answers as eval does          tests/workflows/test_predict.py
     utils_qa: the first gold answer is the label        test_feature_assembly.py
     utils_qa: an answer is not where it says            test_answers.py, test_audit_findings.py
 """

@@ -119,3 +119,11 @@ def test_t5563_t14277_no_answer_is_an_answer_and_no_error(
     context = "the " * length
     assert answer(context, tokenizer).predictions == {"a": ""}
     assert answer(context, tokenizer, threshold=math.inf).predictions == {"a": "the"}
+
+
+@pytest.mark.parametrize("context", ["", " \n "])
+@pytest.mark.parametrize("threshold", [0.0, math.inf])
+def test_t2623_a_context_without_words_is_answered_with_nothing(
+    context: str, threshold: float, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    assert answer(context, tokenizer, threshold=threshold).predictions == {"a": ""}
