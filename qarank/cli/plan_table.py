@@ -16,10 +16,12 @@ def print_plan(name: str, report: Mapping[str, Any]) -> None:
         print_audit(report["audit"])
     print_facts(f"plan of {name}", _describe_steps(plan, report["processes"]))
     print_groups(plan)
-    if plan["schedule"] is None:
-        print_facts("budget", {"allocator": "none: every matrix keeps r"})
+    if plan["schedule"] is not None:
+        print_budget(plan, report["budget_unit"])
+    elif plan["pattern"] is not None:
+        print_facts("budget", {"triplets, from the start": sum(plan["pattern"].values())})
     else:
-        print_budget(plan)
+        print_facts("budget", {"allocator": "none: every matrix keeps r"})
     if "estimate" in report:
         print_estimate(report["estimate"])
 
@@ -60,8 +62,8 @@ def print_groups(plan: Mapping[str, Any]) -> None:
     print_table("trained", ["kind", "matrices", "parameters"], rows, note=note)
 
 
-def print_budget(plan: Mapping[str, Any]) -> None:
-    """The phases of the budget schedule, and a few of its rounds."""
+def print_budget(plan: Mapping[str, Any], unit: str) -> None:
+    """The phases of the budget schedule, in triplets or parameters, and a few of its rounds."""
     schedule = plan["schedule"]
     final = schedule["total_steps"] - schedule["tfinal"]
     rows = [
@@ -78,12 +80,12 @@ def print_budget(plan: Mapping[str, Any]) -> None:
             schedule["target_budget"],
         ],
     ]
-    print_table("budget", ["phase", "steps", "triplets"], rows)
+    print_table("budget", ["phase", "steps", unit], rows)
     shown, number = schedule["shown_rounds"], schedule["num_rounds"]
     some = f"{len(shown)} of " if len(shown) < number else ""
     print_table(
         f"{some}{format_value(number)} rounds",
-        ["after step", "epoch", "triplets", "mean rank"],
+        ["after step", "epoch", unit, "mean rank"],
         [[format_value(row["step"]), *_round(row)] for row in shown],
     )
 
@@ -114,7 +116,7 @@ def print_points(name: str, points: Sequence[Mapping[str, Any]]) -> None:
         print_audit(point["audit"])
     print_table(
         f"points of {name}",
-        ["point", "steps", "rounds", "trained", "triplets"],
+        ["point", "steps", "rounds", "trained", "budget"],
         [[point["point"], *_describe_point(point["plan"])] for point in points],
         note="a point in full: --set sweep=null and its keys",
     )
@@ -123,7 +125,8 @@ def print_points(name: str, points: Sequence[Mapping[str, Any]]) -> None:
 def _describe_point(plan: Mapping[str, Any]) -> list[Any]:
     schedule = plan["schedule"]
     if schedule is None:
-        return [plan["total_steps"], None, plan["trained_parameters"], None]
+        kept = sum(plan["pattern"].values()) if plan["pattern"] else None
+        return [plan["total_steps"], None, plan["trained_parameters"], kept]
     first, last = schedule["start_budget"], schedule["target_budget"]
     budget = f"{format_value(first)} -> {format_value(last)}"
     return [plan["total_steps"], schedule["num_rounds"], plan["trained_parameters"], budget]

@@ -129,13 +129,29 @@ def check_metric(metric: str, adapter_type: str) -> None:
 
 
 def check_allocation(
-    adapter_type: str, *, r: int, target_r: int | None, metric: str | None
+    adapter_type: str,
+    allocator_type: str,
+    *,
+    ranks: Mapping[str, int | None],
+    r: int,
+    metric: str | None,
 ) -> None:
-    """The adapter has triplets to allocate, enough of them, and the metric can score them."""
+    """The adapter has triplets to allocate, enough of them, and the metric can score them.
+
+    Args:
+        adapter_type: svd, frd or none.
+        allocator_type: not none.
+        ranks: the allocator's keys that are ranks, by name.
+        r: triplets a matrix starts with.
+        metric: four tokens, or two; None takes the default.
+    """
     if adapter_type == "none":
-        raise ValueError("allocator.type adalora needs adapter.type svd or frd; it is none")
-    if target_r is not None and target_r > r:
-        raise ValueError(f"allocator.target_r is {target_r}; it must be at most adapter.r, {r}")
+        raise ValueError(
+            f"allocator.type {allocator_type} needs adapter.type svd or frd; it is none"
+        )
+    for key, rank in ranks.items():
+        if rank is not None and rank > r:
+            raise ValueError(f"allocator.{key} is {rank}; it must be at most adapter.r, {r}")
     if metric is not None:
         check_metric(metric, adapter_type)
 

@@ -2,7 +2,14 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from qarank.config import checks
 from qarank.config.fields import DropRate, Section, StepCount, Text, Texts
@@ -10,6 +17,8 @@ from qarank.config.fields import DropRate, Section, StepCount, Text, Texts
 ORIGINAL_TARGETS = ["query", "key", "value", "intermediate", "layer.output", "attention.output"]
 DEFAULT_METRICS = {"svd": "iptAB,iptE,sumAB,sumE", "frd": "iptAB,sumAB"}
 DEFAULT_ORTH_REG_WEIGHT = 0.1
+SCORING = ("adalora", "norm", "random")  # allocators that choose by rounds
+OF_SENSITIVITY = ("metric", "beta1", "beta2")
 IDLE_KEYS: dict[str, tuple[str, ...]] = {  # by adapter.type
     "svd": (),
     "frd": ("init",),
@@ -57,10 +66,23 @@ class AdapterConfig(Section):
 class AllocatorConfig(Section):
     """How rank moves between the matrices while training."""
 
-    type: Literal["adalora", "none"] = Field("none", description="none: every matrix keeps r.")
+    type: Literal["adalora", "norm", "random", "file", "none"] = Field(
+        "none",
+        description="Scores by sensitivity, by size, or at random; file: ranks as in pattern, from"
+        " the start; none: every matrix keeps r.",
+    )
     target_r: PositiveInt | None = Field(None, description="Triplets a matrix at the end, mean.")
     target_total: PositiveInt | None = Field(None, description="Triplets at the end, in all.")
-    budget_unit: Literal["triplets"] = Field("triplets", description="What the budget counts.")
+    budget_unit: Literal["triplets", "parameters"] = Field(
+        "triplets", description="What the budget counts; a triplet has in + out parameters."
+    )
+    min_rank: NonNegativeInt = Field(0, description="Triplets that every matrix keeps.")
+    max_rank: PositiveInt | None = Field(
+        None, description="Triplets that a matrix keeps at most, from the first round on."
+    )
+    pattern: Text | None = Field(
+        None, description="Run, checkpoint or rank_pattern.json with the ranks to train at."
+    )
     metric: Text | None = Field(
         None,
         description="Score of a triplet, 4 tokens (frd: 2); null: iptAB,iptE,sumAB,sumE"
@@ -75,14 +97,26 @@ class AllocatorConfig(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.type == "none":
-            idle = [key for key in type(self).model_fields if key != "type"]
-            checks.check_none_idle("allocator", idle, self.given(), "none")
-        else:
+        checks.check_none_idle("allocator", self._idle_keys(), self.given(), self.type)
+        if self.type in SCORING:
             checks.check_exactly_one(
                 "allocator", target_r=self.target_r, target_total=self.target_total
             )
+        if self.type == "file" and self.pattern is None:
+            raise ValueError("allocator.type file needs allocator.pattern, a run with ranks")
+        if self.max_rank is not None and self.min_rank > self.max_rank:
+            raise ValueError(
+                f"allocator.min_rank is {self.min_rank};"
+                f" it must be at most allocator.max_rank, {self.max_rank}"
+            )
         return self
+
+    def _idle_keys(self) -> list[str]:
+        """Keys that do nothing with this type."""
+        if self.type in SCORING:
+            return ["pattern", *(() if self.type == "adalora" else OF_SENSITIVITY)]
+        used = {"type", "pattern"} if self.type == "file" else {"type"}
+        return [key for key in type(self).model_fields if key not in used]
 
     def metric_for(self, adapter_type: str) -> str:
         """The metric as given, or the paper's for this adapter ("svd" or "frd")."""

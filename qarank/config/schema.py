@@ -155,10 +155,12 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.allocator.type != "none":
+            keys = ("target_r", "min_rank", "max_rank")
             checks.check_allocation(
                 self.adapter.type,
+                self.allocator.type,
+                ranks={key: getattr(self.allocator, key) for key in keys},
                 r=self.adapter.r,
-                target_r=self.allocator.target_r,
                 metric=self.allocator.metric,
             )
         checks.check_threshold(

@@ -1,4 +1,4 @@
-"""How much each triplet matters: smoothed sensitivity times its uncertainty.
+"""AdaLoRA's score of a triplet: smoothed sensitivity times its uncertainty.
 
 Dims: n: entries of all low-rank parameters together; r: triplets of one matrix; total: of all.
 Source: arXiv:2303.10512, section 3.2, equations 8 to 11; the four tokens are `--select_metric` of
@@ -65,7 +65,7 @@ class TripletMetric:
 
 
 class ImportanceTracker:
-    """Running averages of sensitivity, for all low-rank parameters in two flat vectors.
+    """A `TripletScorer` by running averages of sensitivity, in two flat vectors for all matrices.
 
     Flat, so that an update is a dozen tensor operations however many matrices there are.
 
@@ -99,6 +99,11 @@ class ImportanceTracker:
         self.sensitivity = torch.zeros(num_entries, device=device)  # (n,) float32
         self.uncertainty = torch.zeros(num_entries, device=device)  # (n,) float32
         self.num_updates = 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a step has been scored."""
+        return self.num_updates > 0
 
     @torch.no_grad()
     def update(self) -> None:

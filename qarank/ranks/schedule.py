@@ -1,4 +1,6 @@
-"""How many triplets are kept at each step, and at which steps a round decides which.
+"""How much may be kept at each step, and at which steps a round decides what.
+
+A budget counts triplets, or their parameters: the numbers are whatever the user of it counts.
 
 Source: arXiv:2303.10512, section 3.3, as the released code has it (the paper's equation 14 slips a
 sign: its numerator overshoots the start budget at t = tinit).
@@ -14,8 +16,8 @@ class BudgetSchedule:
     """The cubic budget of AdaLoRA.
 
     Attributes:
-        start_budget: triplets before the first round, b0.
-        target_budget: triplets from step total_steps - tfinal on, bT; equal to b0 means no pruning.
+        start_budget: before the first round, b0.
+        target_budget: from step total_steps - tfinal on, bT; equal to b0 means no pruning.
         total_steps: optimizer steps of the run, T.
         tinit: steps at the full budget.
         tfinal: steps at the end with the budget at bT.
@@ -43,8 +45,8 @@ class BudgetSchedule:
             )
         if not 0 <= self.target_budget <= self.start_budget:
             raise ScheduleError(
-                f"the target budget is {self.target_budget} triplets; 0..{self.start_budget}, "
-                "the triplets at the start, are allowed"
+                f"the target budget is {self.target_budget}; 0..{self.start_budget}, the budget at "
+                "the start, is allowed"
             )
         if self.delta_t < 1:
             raise ScheduleError(f"allocator.delta_t is {self.delta_t}; 1 or more is allowed")
@@ -55,7 +57,7 @@ class BudgetSchedule:
         return self.total_steps - self.tfinal
 
     def budget_at(self, global_step: int) -> int:
-        """Triplets a round at this step keeps."""
+        """What the triplets that a round at this step keeps may cost."""
         if global_step <= self.tinit:
             return self.start_budget
         if global_step >= self.final_step:

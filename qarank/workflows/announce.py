@@ -28,7 +28,18 @@ def announce_plan(prepared: Prepared) -> None:
     if accelerates != "no":
         LOG.warning("accelerate's %s is not used: train.precision decides", accelerates)
     if plan.schedule is not None:
-        LOG.info("  triplets: %d -> %d", plan.schedule.start_budget, plan.schedule.target_budget)
+        LOG.info(
+            "  %s: %d -> %d",
+            prepared.recipe.allocator.budget_unit,
+            plan.schedule.start_budget,
+            plan.schedule.target_budget,
+        )
+    if plan.pattern is not None:
+        LOG.info(
+            "  triplets: %d, as in %s",
+            sum(plan.pattern.values()),
+            prepared.recipe.allocator.pattern,
+        )
 
 
 def announce_estimate(found: Estimate) -> None:

@@ -7,13 +7,19 @@ import torch
 from torch import nn
 
 from qarank.adapters.layer import AdaptedLinear
+from qarank.config.schema import Recipe
 from qarank.engine.distributed import ALONE, Processes
 from qarank.engine.loop import LoopSettings, Trainer
 from qarank.engine.optim import build_optimizer, learning_rate_factor
 from qarank.engine.precision import Precision
 from qarank.engine.signals import SignalRequests
-from qarank.ranks.allocator import AllocationRound, RankAllocator
+from qarank.ranks.allocator import RankAllocator
 from qarank.ranks.importance import ImportanceTracker, TripletMetric
+from qarank.ranks.norm import NormScorer
+from qarank.ranks.pattern import PatternAllocator
+from qarank.ranks.protocol import AllocationRound, Allocator, TripletScorer
+from qarank.ranks.random_scores import RandomScorer
+from qarank.ranks.selection import Pool
 from qarank.squad.step_data import TrainBatches
 from qarank.workflows.adapt import adapt_model, autocast_for, build_penalty, cast_frozen
 from qarank.workflows.model import enable_checkpointing, load_base_model
@@ -63,19 +69,32 @@ def build_allocator(
     layers: Mapping[str, AdaptedLinear],
     *,
     on_round: Callable[[AllocationRound], None] = lambda _: None,
-) -> RankAllocator | None:
+) -> Allocator | None:
     """The recipe's allocator; None without one."""
-    if prepared.plan.schedule is None:
+    plan = prepared.plan
+    if plan.pattern is not None:
+        budget = plan.pool.spend(list(plan.pattern.values()))
+        return PatternAllocator(layers, plan.pattern, budget=budget, on_round=on_round)
+    if plan.schedule is None:
         return None
-    settings = prepared.recipe.allocator
-    importance = ImportanceTracker(
+    scorer = build_scorer(prepared.recipe, layers, plan.pool)
+    return RankAllocator(
+        layers, schedule=plan.schedule, scorer=scorer, pool=plan.pool, on_round=on_round
+    )
+
+
+def build_scorer(recipe: Recipe, layers: Mapping[str, AdaptedLinear], pool: Pool) -> TripletScorer:
+    """What the recipe's allocator goes by."""
+    settings = recipe.allocator
+    if settings.type == "norm":
+        return NormScorer(layers)
+    if settings.type == "random":
+        return RandomScorer(pool.triplet_costs(), seed=recipe.seed)
+    return ImportanceTracker(
         layers,
-        metric=TripletMetric.from_tokens(settings.metric_for(prepared.recipe.adapter.type)),
+        metric=TripletMetric.from_tokens(settings.metric_for(recipe.adapter.type)),
         beta1=settings.beta1,
         beta2=settings.beta2,
-    )
-    return RankAllocator(
-        layers, schedule=prepared.plan.schedule, importance=importance, on_round=on_round
     )
 
 
@@ -85,7 +104,7 @@ def build_trainer(
     layers: Mapping[str, AdaptedLinear],
     setting: Setting,
     *,
-    allocator: RankAllocator | None = None,
+    allocator: Allocator | None = None,
 ) -> Trainer:
     """The training loop over the recipe's data, optimizer and penalty."""
     recipe, plan = prepared.recipe, prepared.plan

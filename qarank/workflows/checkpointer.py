@@ -16,7 +16,7 @@ from qarank.engine.generators import read_generators
 from qarank.engine.loop import Trainer
 from qarank.engine.nonfinite import are_finite
 from qarank.engine.tracking import MetricSink
-from qarank.ranks.allocator import RankAllocator
+from qarank.ranks.protocol import Allocator
 from qarank.workflows.prepare import Prepared
 from qarank.workflows.run_state import (
     collect_tensors,
@@ -68,7 +68,7 @@ class Checkpointer:
         tracker: MetricSink,
         trainer: Trainer,
         layers: Mapping[str, AdaptedLinear],
-        allocator: RankAllocator | None,
+        allocator: Allocator | None,
         *,
         describe_counts: Callable[[int], dict[str, Any]],
     ) -> None:

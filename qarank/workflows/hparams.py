@@ -12,11 +12,14 @@ FIGURES = [f"result/{key}" for key in SHOWN]  # of their own: the best checkpoin
 
 def list_hparams(recipe: Recipe, plan: Plan) -> dict[str, bool | int | float | str]:
     """The settings in which runs of one sweep may differ; the same keys for every run."""
-    budget = None if plan.schedule is None else plan.schedule.target_budget
+    ranks = [recipe.adapter.r] * len(plan.matrices)
+    if plan.pattern is not None:
+        ranks = list(plan.pattern.values())
+    budget = plan.pool.spend(ranks) if plan.schedule is None else plan.schedule.target_budget
     return {  # the page shows the first five at once
         "adapter.type": recipe.adapter.type,
         "adapter.r": recipe.adapter.r if plan.matrices else 0,
-        "budget": recipe.adapter.r * len(plan.matrices) if budget is None else budget,
+        "budget": budget,
         "learning_rate": recipe.train.learning_rate,
         "seed": recipe.seed,
         "adapter.alpha": recipe.adapter.alpha if plan.matrices else 0,

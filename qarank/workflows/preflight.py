@@ -15,9 +15,12 @@ from transformers import PretrainedConfig
 
 from qarank.adapters.inject import linear_paths
 from qarank.adapters.targets import resolve_targets
+from qarank.config.rank_schema import SCORING
 from qarank.config.schema import Recipe, resolve_steps
 from qarank.errors import AdapterError, ScheduleError
 from qarank.ranks.schedule import BudgetSchedule
+from qarank.ranks.selection import Pool
+from qarank.workflows.budget import plan_pattern, plan_pool, plan_schedule
 from qarank.workflows.model import HEAD, build_meta_model
 
 SHOWN_ROUNDS = 8
@@ -55,7 +58,9 @@ class Plan:
         head_parameters: of the head.
         trained_parameters: all that train.
         groups: the same by kind.
-        schedule: of the budget; None without an allocator.
+        pool: the triplets at the start, and what each takes from the budget.
+        schedule: of the budget; None without rounds.
+        pattern: path -> the rank it is given before training; None where it is not.
     """
 
     num_features: int
@@ -70,7 +75,9 @@ class Plan:
     head_parameters: int
     trained_parameters: int
     groups: tuple[Group, ...]
+    pool: Pool
     schedule: BudgetSchedule | None
+    pattern: dict[str, int] | None = None
 
     @property
     def parameters_per_rank(self) -> int:
@@ -92,7 +99,7 @@ class Plan:
                 "step": step,
                 "epoch": step / self.steps_per_epoch,
                 "budget": self.schedule.budget_at(step),
-                "mean_rank": self.schedule.budget_at(step) / len(self.matrices),
+                "mean_rank": self.schedule.budget_at(step) / sum(self.pool.costs),
             }
             for step in pick_evenly(self.schedule.rounds(), SHOWN_ROUNDS)
         ]
@@ -101,6 +108,7 @@ class Plan:
         """For run.json and --json; the schedule with its rounds counted and a few of them."""
         plan = asdict(self)
         plan["matrices"] = {path: list(shape) for path, shape in self.matrices.items()}
+        del plan["pool"]  # r, a cost a matrix: the recipe and `matrices` say it
         plan["groups"] = [asdict(group) for group in self.groups]
         plan["targets"] = self.targets
         plan["parameters_per_rank"] = self.parameters_per_rank
@@ -133,6 +141,7 @@ def plan_run(config: PretrainedConfig, num_features: int, recipe: Recipe) -> Pla
     head = sum(parameter.numel() for parameter in model.get_submodule(HEAD).parameters())
     base = sum(parameter.numel() for parameter in model.parameters())
     groups = _group_parameters(recipe, matrices, head, base)
+    pool = plan_pool(recipe, matrices)
     return Plan(
         num_features=num_features,
         steps_per_epoch=per_epoch,
@@ -146,7 +155,9 @@ def plan_run(config: PretrainedConfig, num_features: int, recipe: Recipe) -> Pla
         head_parameters=head,
         trained_parameters=sum(group.parameters for group in groups),
         groups=groups,
-        schedule=_plan_schedule(recipe, len(matrices), num_features, per_epoch, total_steps),
+        pool=pool,
+        schedule=_plan_schedule(recipe, pool, num_features, per_epoch, total_steps),
+        pattern=plan_pattern(recipe, matrices) if recipe.allocator.type == "file" else None,
     )
 
 
@@ -217,28 +228,14 @@ def _period(value: int | float | None, total_steps: int) -> int | None:
 
 
 def _plan_schedule(
-    recipe: Recipe, num_matrices: int, num_features: int, per_epoch: int, total_steps: int
+    recipe: Recipe, pool: Pool, num_features: int, per_epoch: int, total_steps: int
 ) -> BudgetSchedule | None:
-    allocator = recipe.allocator
-    if allocator.type == "none":
+    if recipe.allocator.type not in SCORING:
         return None
-    target = allocator.target_total
-    if target is None:
-        assert allocator.target_r is not None  # the schema wants one of the two
-        target = allocator.target_r * num_matrices
-    try:
-        return BudgetSchedule(
-            start_budget=recipe.adapter.r * num_matrices,
-            target_budget=target,
-            total_steps=total_steps,
-            tinit=resolve_steps(allocator.tinit, total_steps),
-            tfinal=resolve_steps(allocator.tfinal, total_steps),
-            delta_t=allocator.delta_t,
-            finalize=allocator.finalize,
-        )
-    except ScheduleError as error:
-        size = recipe.train.batch_size
-        raise ScheduleError(
-            f"{error}. This run: {num_features} features / batch {size} = {per_epoch} steps an "
-            f"epoch, {total_steps} in all; shares such as tinit: 0.1, tfinal: 0.3 fit any run"
-        ) from error
+    return plan_schedule(
+        recipe,
+        pool,
+        num_features=num_features,
+        steps_per_epoch=per_epoch,
+        total_steps=total_steps,
+    )

@@ -139,6 +139,7 @@ def describe_preparation(prepared: Prepared) -> dict[str, Any]:
         "version_2_with_negative": prepared.with_null,
         "data": describe_parts(prepared),
         "plan": prepared.plan.to_dict(),
+        "budget_unit": prepared.recipe.allocator.budget_unit,
         "processes": describe_processes(prepared),
     }
 

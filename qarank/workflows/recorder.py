@@ -13,7 +13,7 @@ from qarank.artifacts.run_dir import RunDir, step_of
 from qarank.engine.hooks import StepReport
 from qarank.engine.tracking import MetricSink
 from qarank.errors import CheckpointError
-from qarank.ranks.allocator import AllocationRound
+from qarank.ranks.protocol import AllocationRound
 from qarank.report.rank_map import draw_rank_map
 
 LOG = logging.getLogger("qarank")
@@ -221,7 +221,7 @@ class RankRecorder:
         with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(decided)) + "\n")
         values = {f"Ranknum/{path}": float(rank) for path, rank in decided.ranks.items()}
-        values["Budget/total_rank"] = float(decided.budget)
+        values["Budget/total_rank"] = float(sum(decided.ranks.values()))
         values["Budget/sum_param"] = float(
             sum(rank * self.costs[path] for path, rank in decided.ranks.items())
         )

@@ -14,12 +14,12 @@ from qarank.adapters.inject import trainable_parameters
 from qarank.engine.generators import seed_process, set_generators
 from qarank.engine.loop import Trainer
 from qarank.errors import CheckpointError
-from qarank.ranks.allocator import RankAllocator
+from qarank.ranks.protocol import Allocator
 
 
 def collect_tensors(
     trainer: Trainer,
-    allocator: RankAllocator | None,
+    allocator: Allocator | None,
     generators: Sequence[Mapping[str, Tensor]],
 ) -> dict[str, Tensor]:
     """Every tensor of a run's state, by name.
@@ -50,7 +50,7 @@ def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dic
 
 
 def restore_tensors(
-    state: Mapping[str, Tensor], trainer: Trainer, allocator: RankAllocator | None
+    state: Mapping[str, Tensor], trainer: Trainer, allocator: Allocator | None
 ) -> None:
     """Put a checkpoint's tensors into a run's parts.
 

@@ -12,7 +12,7 @@ from qarank.engine.progress import ProgressBar
 from qarank.engine.signals import Requests
 from qarank.engine.tracking import MetricSink, StepLogger
 from qarank.errors import NonFiniteError, StoppedError
-from qarank.ranks.allocator import AllocationRound
+from qarank.ranks.protocol import AllocationRound
 from qarank.workflows.announce import announce_estimate
 from qarank.workflows.build import (
     Setting,
@@ -120,8 +120,9 @@ class TrainingSession:
             RunError: the run cannot go on.
         """
         started = time.perf_counter()
-        hparams = list_hparams(self.recipe, self.plan)
-        self.tracker.start_hparams(hparams, FIGURES)
+        if self.allocator is not None and self.first_step == 1:
+            self.allocator.before_training()
+        self.tracker.start_hparams(list_hparams(self.recipe, self.plan), FIGURES)
         try:
             self._fit()
         except NonFiniteError:
@@ -131,7 +132,7 @@ class TrainingSession:
         check_allocation(self.plan, self.allocator)
         check_steps(total, self.trainer.num_skipped)
         difference = self.processes.on_main(self._compare_reloaded)
-        self.tracker.log_hparams(total, hparams, figures)
+        self.tracker.log_hparams(total, list_hparams(self.recipe, self.plan), figures)
         return self._sum_up(time.perf_counter() - started, difference)
 
     def _fit(self) -> None:

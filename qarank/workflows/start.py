@@ -99,6 +99,11 @@ def require_same_run(start: Start, saved: SavedState, prepared: Prepared, settin
         )
     plan, before = prepared.plan.to_dict(), start.run.get("plan", {})
     names = [name for name in plan if plan[name] != before.get(name)]
+    if "pattern" in names:
+        raise CheckpointError(
+            f"{start.checkpoint} was made with other ranks: those of allocator.pattern, "
+            f"{prepared.recipe.allocator.pattern}, have changed since; --overwrite starts anew"
+        )
     if names:
         name = names[0]
         raise CheckpointError(

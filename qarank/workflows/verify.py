@@ -9,7 +9,7 @@ from qarank.adapters.inject import find_adapters
 from qarank.artifacts.checkpoint import verify_checkpoint
 from qarank.engine.precision import Precision
 from qarank.errors import NoOpError, RunError
-from qarank.ranks.allocator import RankAllocator
+from qarank.ranks.protocol import Allocator
 from qarank.squad.batches import collate
 from qarank.workflows.logits import compute_logits, largest_difference
 from qarank.workflows.preflight import Plan
@@ -22,17 +22,20 @@ from qarank.workflows.saved_model import load_checkpoint_model
 TOLERANCES: dict[Precision, float] = {"fp32": 1e-4, "bf16": 0.1, "fp16": 0.02}
 
 
-def check_allocation(plan: Plan, allocator: RankAllocator | None) -> None:
+def check_allocation(plan: Plan, allocator: Allocator | None) -> None:
     """Raise NoOpError where pruning was asked for and did not come out as asked."""
-    if plan.schedule is None or allocator is None:
+    if allocator is None:
         return
     if allocator.num_rounds == 0:
         raise NoOpError("an allocator was asked for, but no round happened")
-    kept = int(allocator.mask().sum())
-    if kept != plan.schedule.target_budget:
+    ranks = [int(piece.sum()) for piece in torch.split(allocator.mask(), list(plan.pool.sizes))]
+    if plan.schedule is not None and not plan.pool.is_full(ranks, plan.schedule.target_budget):
         raise NoOpError(
-            f"the budget was {plan.schedule.target_budget} triplets, but {kept} are kept"
+            f"the budget was {plan.schedule.target_budget}, but what is kept takes"
+            f" {plan.pool.spend(ranks)}"
         )
+    if plan.pattern is not None and ranks != list(plan.pattern.values()):
+        raise NoOpError("the ranks kept are not those of allocator.pattern")
 
 
 def check_steps(total_steps: int, num_skipped: int) -> None:

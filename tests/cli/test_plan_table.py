@@ -45,12 +45,14 @@ PLAN: dict[str, Any] = {
             {"step": 48_820, "epoch": 5.93, "budget": 576, "mean_rank": 8.0},
         ],
     },
+    "pattern": None,
 }
 
 
 REPORT: dict[str, Any] = {
     "data": DATA,
     "plan": PLAN,
+    "budget_unit": "triplets",
     "processes": {"world_size": 1, "features_a_step": 16.0},
 }
 SPREAD = {"number": 64, "least": 4, "median": 12, "p95": 20, "most": 46}
@@ -150,6 +152,18 @@ def test_without_an_allocator_there_is_no_budget(shown: Callable[..., str]) -> N
     assert "rounds" not in out
 
 
+def test_ranks_of_another_run_are_summed_up(shown: Callable[..., str]) -> None:
+    out = shown(plan=PLAN | {"schedule": None, "pattern": {"layer.0": 517, "layer.1": 0}})
+    assert "triplets, from the start" in out and " 517 " in out
+    assert "every matrix keeps r" not in out and "rounds" not in out
+
+
+@pytest.mark.parametrize("unit", ["triplets", "parameters"])
+def test_what_the_budget_counts_heads_its_columns(unit: str, shown: Callable[..., str]) -> None:
+    heads = [line for line in shown(budget_unit=unit).splitlines() if "steps" in line]
+    assert sum(f" {unit} " in line for line in heads if "phase" in line) == 1
+
+
 def test_phases_without_a_step_say_so(shown: Callable[..., str]) -> None:
     schedule = PLAN["schedule"] | {"tinit": 0, "tfinal": 98_819, "finalize": False}
     lines = shown(plan=PLAN | {"schedule": schedule}).splitlines()
@@ -161,7 +175,8 @@ def test_phases_without_a_step_say_so(shown: Callable[..., str]) -> None:
 def test_a_sweep_shows_data_once_and_a_row_a_point(capsys: pytest.CaptureFixture[str]) -> None:
     audited = REPORT | {"audit": AUDIT}
     lora = audited | {"point": "lora", "plan": PLAN | {"schedule": None}}
-    print_points("study", [lora, audited | {"point": "svd"}])
+    again = audited | {"point": "file", "plan": PLAN | {"schedule": None, "pattern": {"a": 576}}}
+    print_points("study", [lora, again, audited | {"point": "svd"}])
     out = capsys.readouterr().out
     assert out.count("almanac-train") == out.count("audit: no findings") == 1
     assert "points of study" in out
@@ -169,6 +184,8 @@ def test_a_sweep_shows_data_once_and_a_row_a_point(capsys: pytest.CaptureFixture
     cells = [part.strip() for part in line.split("│")[1:-1]]
     assert cells == ["svd", "98,820", "439", "1,993,058", "864 -> 576"]
     assert "│ lora  │ 98,820 │      - │" in out
+    (line,) = (line for line in out.splitlines() if line.startswith("│ file"))
+    assert line.split("│")[-2].strip() == "576"
 
 
 def test_the_audit_comes_after_the_data_and_before_the_plan(shown: Callable[..., str]) -> None:

@@ -36,19 +36,24 @@ def test_a_metric_of_other_tokens_is_refused(metric: str, adapter_type: str, lin
 
 
 @pytest.mark.parametrize(
-    ("adapter_type", "target_r", "line"),
+    ("adapter_type", "ranks", "line"),
     [
-        ("none", 1, "allocator.type adalora needs adapter.type svd or frd; it is none"),
-        ("svd", 9, "allocator.target_r is 9; it must be at most adapter.r, 8"),
+        ("none", {}, "allocator.type norm needs adapter.type svd or frd; it is none"),
+        ("svd", {"target_r": 9}, "allocator.target_r is 9; it must be at most adapter.r, 8"),
+        ("svd", {"target_r": 8, "max_rank": 10}, "allocator.max_rank is 10; it must be at most"),
+        ("frd", {"target_r": None, "min_rank": 9}, "allocator.min_rank is 9; it must be at most"),
     ],
 )
-def test_there_must_be_triplets_to_allocate(adapter_type: str, target_r: int, line: str) -> None:
-    with pytest.raises(ValueError, match=line):
-        checks.check_allocation(adapter_type, r=8, target_r=target_r, metric=None)
+def test_there_must_be_triplets_to_allocate(
+    adapter_type: str, ranks: dict[str, int | None], line: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{line}"):
+        checks.check_allocation(adapter_type, "norm", ranks=ranks, r=8, metric=None)
 
 
 def test_a_budget_that_prunes_nothing_is_legal() -> None:
-    checks.check_allocation("svd", r=8, target_r=8, metric=None)
+    ranks = {"target_r": 8, "min_rank": 8, "max_rank": 8}
+    checks.check_allocation("svd", "adalora", ranks=ranks, r=8, metric=None)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from qarank.adapters.orthogonality import orthogonality_penalty
 from qarank.adapters.svd import SVDLinear
-from qarank.ranks.allocator import AllocationRound, RankAllocator
+from qarank.ranks.allocator import RankAllocator
 from qarank.ranks.importance import ImportanceTracker, TripletMetric
+from qarank.ranks.protocol import AllocationRound
 from qarank.ranks.schedule import BudgetSchedule
 
 SHAPES = {"alpha": (12, 10), "beta": (10, 16), "gamma": (16, 8), "delta": (8, 12)}  # in, out
@@ -99,7 +100,7 @@ class SideBySide:
         self.ours = RankAllocator(
             self.layers,
             schedule=self.schedule,
-            importance=self.tracker,
+            scorer=self.tracker,
             on_round=self.rounds.append,
         )
         self.optimizers = [

@@ -5,9 +5,11 @@ from torch import nn
 from qarank.adapters.layer import AdaptedLinear
 from qarank.adapters.lora import LoRALinear
 from qarank.adapters.svd import SVDLinear
-from qarank.ranks.allocator import AllocationRound, RankAllocator, hash_mask, select_triplets
+from qarank.ranks.allocator import RankAllocator
 from qarank.ranks.importance import ImportanceTracker, TripletMetric
+from qarank.ranks.protocol import AllocationRound
 from qarank.ranks.schedule import BudgetSchedule
+from qarank.ranks.selection import hash_mask, select_triplets
 
 KINDS = pytest.mark.parametrize("kind", [LoRALinear, SVDLinear])
 SIZES = {"query": 3, "value": 2, "output": 3}  # path -> r
@@ -34,12 +36,13 @@ class Told:
         self.layers = build_layers(kind)
         tokens = "iptAB,iptE,sumAB,sumE" if kind is SVDLinear else "iptAB,sumAB"
         self.rounds: list[AllocationRound] = []
+        self.importance = ImportanceTracker(
+            self.layers, metric=TripletMetric.from_tokens(tokens), beta1=0.85, beta2=0.85
+        )
         self.allocator = RankAllocator(
             self.layers,
             schedule=schedule or build_schedule(),
-            importance=ImportanceTracker(
-                self.layers, metric=TripletMetric.from_tokens(tokens), beta1=0.85, beta2=0.85
-            ),
+            scorer=self.importance,
             on_round=self.rounds.append,
         )
 
@@ -175,17 +178,17 @@ def test_doublets_or_triplets_lose_only_their_gate(kind: type[AdaptedLinear]) ->
 def test_steps_are_scored_up_to_the_final_one() -> None:
     told = Told()
     told.run(last=7)
-    before = told.allocator.importance.sensitivity.clone()
+    before = told.importance.sensitivity.clone()
     told.run(first=8)
-    assert torch.equal(told.allocator.importance.sensitivity, before)
+    assert torch.equal(told.importance.sensitivity, before)
 
 
 def test_steps_are_scored_to_the_end_without_finalize() -> None:
     told = Told(schedule=build_schedule(finalize=False))
     told.run(last=11)
-    before = told.allocator.importance.sensitivity.clone()
+    before = told.importance.sensitivity.clone()
     told.step(12)
-    assert not torch.equal(told.allocator.importance.sensitivity, before)
+    assert not torch.equal(told.importance.sensitivity, before)
 
 
 def test_a_skipped_step_is_not_scored_and_its_round_uses_the_old_averages() -> None:
@@ -196,12 +199,13 @@ def test_a_skipped_step_is_not_scored_and_its_round_uses_the_old_averages() -> N
         for layer in told.layers.values():
             layer.lora_A.grad = torch.full_like(layer.lora_A, float("nan"))
     told.allocator.after_optimizer_step(6, skipped=True)
-    expected = select_triplets(plain.allocator.importance.triplet_scores(), told.rounds[-1].budget)
+    scores, pool = plain.importance.triplet_scores(), plain.allocator.pool
+    expected = select_triplets(scores, told.rounds[-1].budget, pool)
     assert told.rounds[-1].global_step == 6
     assert torch.equal(told.allocator.mask(), expected.keep)
     assert told.rounds[-1].threshold == expected.threshold
-    averages = told.allocator.importance.sensitivity
-    assert torch.equal(averages, plain.allocator.importance.sensitivity)
+    averages = told.importance.sensitivity
+    assert torch.equal(averages, plain.importance.sensitivity)
 
 
 @KINDS

@@ -161,7 +161,9 @@ def test_phases_that_do_not_fit_the_run_are_refused_with_all_three_numbers(
 
 @pytest.mark.parametrize("target_budget", [-1, 91])
 def test_a_target_out_of_range_is_refused_with_what_is_allowed(target_budget: int) -> None:
-    with pytest.raises(ScheduleError, match=rf"is {target_budget} triplets; 0\.\.90"):
+    with pytest.raises(
+        ScheduleError, match=rf"is {target_budget}; 0\.\.90, the budget at the start"
+    ):
         build(target_budget=target_budget)
 
 

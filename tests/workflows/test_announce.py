@@ -1,6 +1,8 @@
+import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,23 @@ def test_steps_trained_parameters_targets_and_budget_are_told(
     assert len(adapted) == len(prepared.plan.targets) == 6
     assert all(line.endswith(", 2 matrices") for line in adapted)
     assert budget == "  triplets: 48 -> 24"
+
+
+def test_a_budget_of_parameters_is_told_as_such(
+    prepare_tiny: Callable[..., Prepared], told: pytest.LogCaptureFixture
+) -> None:
+    keys = {"target_r": 2, "budget_unit": "parameters", "tinit": 2, "tfinal": 4}
+    announce_plan(prepare_tiny(allocator={"type": "adalora", **keys}))
+    assert told.messages[-1] == "  parameters: 3328 -> 1664"
+
+
+def test_ranks_of_another_run_are_told_with_where_they_are_from(
+    prepare_tiny: Callable[..., Prepared], told: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    path = tmp_path / "ranks.json"
+    path.write_text(json.dumps(dict.fromkeys(prepare_tiny().plan.matrices, 3)))
+    announce_plan(prepare_tiny(allocator={"type": "file", "pattern": str(path)}))
+    assert told.messages[-1] == f"  triplets: 36, as in {path}"
 
 
 def test_without_adapters_there_is_nothing_to_list(

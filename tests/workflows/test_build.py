@@ -1,5 +1,6 @@
 """A run's parts, and that what saves memory or time changes no gradient."""
 
+import json
 from collections.abc import Callable
 from functools import partialmethod
 from pathlib import Path
@@ -14,6 +15,11 @@ from qarank.adapters.inject import trainable_parameters
 from qarank.engine.distributed import Processes
 from qarank.engine.generators import seed_process
 from qarank.engine.loop import Trainer
+from qarank.ranks.allocator import RankAllocator
+from qarank.ranks.importance import ImportanceTracker
+from qarank.ranks.norm import NormScorer
+from qarank.ranks.pattern import PatternAllocator
+from qarank.ranks.random_scores import RandomScorer
 from qarank.workflows.build import (
     Setting,
     build_allocator,
@@ -165,6 +171,29 @@ def test_an_allocator_is_a_hook_where_the_recipe_has_one(
     (hook,) = make_trainer(prepare_tiny()).hooks
     assert hook.schedule.target_budget == 24  # type: ignore[attr-defined]
     assert make_trainer(prepare_tiny(**NO_ALLOCATOR)).hooks == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "scorer"),
+    [("adalora", ImportanceTracker), ("norm", NormScorer), ("random", RandomScorer)],
+)
+def test_the_recipe_names_what_the_allocator_goes_by(
+    kind: str, scorer: type, prepare_tiny: Callable[..., Prepared]
+) -> None:
+    keys = {"type": kind, "target_r": 2, "tinit": 2, "tfinal": 4, "budget_unit": "parameters"}
+    (hook,) = make_trainer(prepare_tiny(allocator=keys)).hooks
+    assert isinstance(hook, RankAllocator) and type(hook.scorer) is scorer
+    assert set(hook.pool.costs) == {64, 80}
+
+
+def test_given_ranks_are_an_allocator_of_their_own(
+    prepare_tiny: Callable[..., Prepared], tmp_path: Path
+) -> None:
+    path = tmp_path / "ranks.json"
+    ranks = dict.fromkeys(prepare_tiny().plan.matrices, 3)
+    path.write_text(json.dumps(ranks))
+    (hook,) = make_trainer(prepare_tiny(allocator={"type": "file", "pattern": str(path)})).hooks
+    assert isinstance(hook, PatternAllocator) and (hook.ranks, hook.budget) == (ranks, 36)
 
 
 @pytest.mark.parametrize(("micro", "expected"), [(None, 8), (3, 3)])

@@ -55,6 +55,7 @@ def test_what_is_reported_is_json(tiny_recipe: Callable[..., Recipe]) -> None:
         "version_2_with_negative",
         "data",
         "plan",
+        "budget_unit",
         "processes",
     }
     assert report["processes"] == {"world_size": 1, "features_a_step": 8.0}

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from qarank.artifacts.checkpoint import write_manifest
 from qarank.config.schema import Recipe
 from qarank.errors import CheckpointError, NoOpError, RunError
+from qarank.ranks.selection import Pool
 from qarank.workflows.prepare import prepare_run
 from qarank.workflows.saved_model import open_run
 from qarank.workflows.verify import check_allocation, check_reloaded, check_steps
@@ -16,9 +17,12 @@ from qarank.workflows.verify import check_allocation, check_reloaded, check_step
 WEIGHTS = "adapter_model.safetensors"
 
 
-def plan(target: int | None) -> Any:
+def plan(
+    target: int | None, *, costs: tuple[int, int] = (1, 1), pattern: dict[str, int] | None = None
+) -> Any:
+    """Two matrices of five triplets."""
     schedule = None if target is None else SimpleNamespace(target_budget=target)
-    return SimpleNamespace(schedule=schedule)
+    return SimpleNamespace(schedule=schedule, pattern=pattern, pool=Pool((5, 5), costs))
 
 
 def allocator(num_rounds: int, kept: int) -> Any:
@@ -46,8 +50,28 @@ def test_no_round_is_no_success() -> None:
 
 
 def test_another_budget_is_no_success() -> None:
-    with pytest.raises(NoOpError, match="the budget was 4 triplets, but 5 are kept"):
+    with pytest.raises(NoOpError, match="the budget was 4, but what is kept takes 5"):
         check_allocation(plan(4), allocator(3, 5))
+
+
+@pytest.mark.parametrize(("target", "is_kept"), [(17, False), (18, True), (19, True), (21, False)])
+def test_a_budget_of_parameters_is_used_up_to_what_is_less_than_a_triplet(
+    target: int, is_kept: bool
+) -> None:
+    asked = plan(target, costs=(3, 3))  # 6 kept take 18
+    if is_kept:
+        check_allocation(asked, allocator(3, 6))
+        return
+    with pytest.raises(NoOpError, match=f"^the budget was {target}, but what is kept takes 18$"):
+        check_allocation(asked, allocator(3, 6))
+
+
+def test_the_ranks_kept_are_the_patterns() -> None:
+    check_allocation(plan(None, pattern={"query": 5, "value": 1}), allocator(1, 6))
+    with pytest.raises(NoOpError, match="^the ranks kept are not those of allocator.pattern$"):
+        check_allocation(plan(None, pattern={"query": 4, "value": 2}), allocator(1, 6))
+    with pytest.raises(NoOpError, match="no round happened"):
+        check_allocation(plan(None, pattern={"query": 5, "value": 1}), allocator(0, 6))
 
 
 def test_a_checkpoint_reloaded_gives_the_same_logits(own_run: Any) -> None:

@@ -1,0 +1,45 @@
+"""The rank of every matrix, from a run's folder or a file."""
+
+from pathlib import Path
+from typing import Any
+
+from qarank.artifacts.atomic import read_json
+from qarank.artifacts.names import RANK_PATTERN
+from qarank.artifacts.run_dir import find_checkpoint
+from qarank.errors import CheckpointError
+
+
+def read_ranks(path: Path) -> dict[str, int]:
+    """Full module path -> rank.
+
+    Args:
+        path: a run (its best checkpoint counts), a checkpoint, or a JSON file: a checkpoint's
+            rank_pattern.json, or {full module path: rank}.
+
+    Raises:
+        RunDirError: it is none of these.
+        CheckpointError: there is no checkpoint yet, it holds no ranks, or the file cannot be read.
+    """
+    file = path if path.suffix == ".json" else find_checkpoint(path) / RANK_PATTERN
+    try:
+        document = read_json(file)
+        ranks = {
+            name: _rank_of(entry) for name, entry in document.get("matrices", document).items()
+        }
+    except FileNotFoundError as error:
+        held = "" if file == path else ": nothing there was adapted"
+        raise CheckpointError(f"{file}: there is no such file{held}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{file} holds no ranks: a rank_pattern.json, or {{matrix: rank}}, is read"
+        ) from error
+    if not ranks:
+        raise CheckpointError(f"{file} holds no ranks: it names no matrix")
+    return ranks
+
+
+def _rank_of(entry: Any) -> int:
+    rank = entry["rank"] if isinstance(entry, dict) else entry
+    if not isinstance(rank, int) or isinstance(rank, bool) or rank < 0:
+        raise ValueError("a rank is a whole number, 0 or more")
+    return rank

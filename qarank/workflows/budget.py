@@ -1,0 +1,105 @@
+"""What a recipe's budget comes to for the matrices of its model: pool, schedule, given ranks."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from qarank.artifacts.rank_file import read_ranks
+from qarank.config.rank_schema import AllocatorConfig
+from qarank.config.schema import Recipe, resolve_steps
+from qarank.errors import AllocationError, ScheduleError
+from qarank.ranks.schedule import BudgetSchedule
+from qarank.ranks.selection import Pool
+
+Matrices = Mapping[str, tuple[int, int]]  # full path -> (in_features, out_features)
+
+
+def plan_pool(recipe: Recipe, matrices: Matrices) -> Pool:
+    """The triplets of all matrices at the start, and what each costs."""
+    settings = recipe.allocator
+    by_parameters = settings.budget_unit == "parameters"
+    return Pool(
+        sizes=(recipe.adapter.r,) * len(matrices),
+        costs=tuple(sum(shape) if by_parameters else 1 for shape in matrices.values()),
+        min_rank=settings.min_rank,
+        max_rank=settings.max_rank,
+    )
+
+
+def plan_schedule(
+    recipe: Recipe, pool: Pool, *, num_features: int, steps_per_epoch: int, total_steps: int
+) -> BudgetSchedule:
+    """The budget at each step.
+
+    Raises:
+        ScheduleError: it does not fit the run's steps, or what the matrices may keep.
+    """
+    settings = recipe.allocator
+    target = find_target(settings, pool)
+    try:
+        return BudgetSchedule(
+            start_budget=pool.whole_cost,
+            target_budget=target,
+            total_steps=total_steps,
+            tinit=resolve_steps(settings.tinit, total_steps),
+            tfinal=resolve_steps(settings.tfinal, total_steps),
+            delta_t=settings.delta_t,
+            finalize=settings.finalize,
+        )
+    except ScheduleError as error:
+        size = recipe.train.batch_size
+        raise ScheduleError(
+            f"{error}. This run: {num_features} features / batch {size} = {steps_per_epoch} steps "
+            f"an epoch, {total_steps} in all; shares such as tinit: 0.1, tfinal: 0.3 fit any run"
+        ) from error
+
+
+def find_target(settings: AllocatorConfig, pool: Pool) -> int:
+    """The budget at the end, in its unit.
+
+    Raises:
+        ScheduleError: it keeps nothing, or is outside what the matrices must and may keep.
+    """
+    target = settings.target_total
+    if target is None:
+        assert settings.target_r is not None  # the schema wants one of the two
+        target = settings.target_r * sum(pool.costs)
+    least, most = max(pool.least_cost, min(pool.costs)), pool.largest_cost
+    if least <= target <= most:
+        return target
+    limited = settings.min_rank > 0 or settings.max_rank is not None
+    raise ScheduleError(
+        f"the target budget is {target} {settings.budget_unit}; {least}..{most} are allowed"
+        f"{' by allocator.min_rank and max_rank' if limited else ''}"
+    )
+
+
+def plan_pattern(recipe: Recipe, matrices: Matrices) -> dict[str, int]:
+    """The rank to give each matrix, from the recipe's file.
+
+    Raises:
+        AllocationError: the file has other matrices, a rank above r, or ranks of 0 alone.
+        CheckpointError, RunDirError: it cannot be read.
+    """
+    assert recipe.allocator.pattern is not None  # the schema wants it
+    path = Path(recipe.allocator.pattern)
+    ranks = read_ranks(path)
+    missing, unknown = (
+        [name for name in one if name not in other]
+        for one, other in ((matrices, ranks), (ranks, matrices))
+    )
+    if missing or unknown:
+        odd = f"has no rank for {missing[0]}" if missing else f"names {unknown[0]}, which is not"
+        raise AllocationError(
+            f"{path} {odd}{'' if missing else ' adapted'}: allocator.pattern needs a run with the "
+            f"same adapter.target_modules and model ({len(matrices)} matrices here, {len(ranks)} "
+            "there)"
+        )
+    if not any(ranks.values()):
+        raise AllocationError(f"{path} gives every matrix rank 0: nothing would be adapted")
+    largest = max(ranks, key=lambda name: ranks[name])
+    if ranks[largest] > recipe.adapter.r:
+        raise AllocationError(
+            f"{path} gives {largest} rank {ranks[largest]}; adapter.r is {recipe.adapter.r}, it "
+            "must be at least as much"
+        )
+    return {name: ranks[name] for name in matrices}
