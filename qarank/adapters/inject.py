@@ -1,11 +1,14 @@
 """Puts adapters into a model: everything frozen, then adapters and head set free by membership."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from torch import nn
 
 from qarank.adapters.layer import AdaptedLinear
 from qarank.errors import AdapterError
+
+Adapter = TypeVar("Adapter", bound=AdaptedLinear)
 
 
 def linear_paths(model: nn.Module, *, outside: Sequence[str] = ()) -> list[str]:
@@ -23,8 +26,8 @@ def inject_adapters(
     paths: Sequence[str],
     *,
     head: Sequence[str],
-    build: Callable[[str, nn.Linear], AdaptedLinear],
-) -> dict[str, AdaptedLinear]:
+    build: Callable[[str, nn.Linear], Adapter],
+) -> dict[str, Adapter]:
     """Wrap the linears at `paths`, freeze the model, and free adapters and head.
 
     Args:
@@ -40,7 +43,7 @@ def inject_adapters(
         AdapterError: a path is no linear, or nothing would train.
     """
     model.requires_grad_(False)
-    layers: dict[str, AdaptedLinear] = {}
+    layers: dict[str, Adapter] = {}
     for path in paths:
         parent_path, _, name = path.rpartition(".")
         parent = model.get_submodule(parent_path)

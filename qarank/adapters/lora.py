@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from qarank.adapters.layer import AdaptedLinear
+from qarank.adapters.layer import AdaptedLinear, PlainLoRA
 
 
 class LoRALinear(AdaptedLinear):
@@ -22,6 +22,16 @@ class LoRALinear(AdaptedLinear):
         nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
         nn.init.zeros_(self.lora_B)  # zero: training starts at the base
         self.register_parameter("lora_E", None)
+
+    @torch.no_grad()
+    def set_update(self, update: PlainLoRA) -> None:
+        """Become this update, of any rank from 1 on, all of it kept."""
+        device = self.lora_A.device
+        self.r, self.alpha = update.lora_A.shape[0], update.alpha
+        self.scaling = self.alpha / self.r
+        self.lora_A = nn.Parameter(update.lora_A.to(device))
+        self.lora_B = nn.Parameter(update.lora_B.to(device))
+        self.rank_mask = torch.ones(self.r, dtype=torch.bool, device=device)
 
     def raw_factors(self) -> tuple[Tensor, Tensor]:
         """The two matrices as they are."""

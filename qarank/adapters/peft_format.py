@@ -50,6 +50,20 @@ def export_plain_lora(
         revision: of the base on the hub.
     """
     updates = {path: layer.to_plain_lora() for path, layer in layers.items() if layer.rank}
+    return export_updates(
+        updates, head, head_modules=head_modules, base_model=base_model, revision=revision
+    )
+
+
+def export_updates(
+    updates: Mapping[str, PlainLoRA],
+    head: Mapping[str, Tensor],
+    *,
+    head_modules: Sequence[str],
+    base_model: str,
+    revision: str | None = None,
+) -> AdapterFolder:
+    """As `export_plain_lora`, of updates of rank 1 or more by full module path."""
     tensors = {PREFIX + name: tensor for name, tensor in head.items()}
     for path, update in updates.items():
         tensors[f"{PREFIX}{path}.lora_A.weight"] = update.lora_A
@@ -78,7 +92,7 @@ def export_plain_lora(
 
 def load_updates(
     model: nn.Module, folder: AdapterFolder, *, head: Sequence[str]
-) -> dict[str, AdaptedLinear]:
+) -> dict[str, LoRALinear]:
     """Put the updates and the head of a PEFT folder into a fresh base model, in place.
 
     Args:
@@ -98,7 +112,7 @@ def load_updates(
         if path not in known:
             raise AdapterError(f"the adapter has {path}, the model has no such module")
 
-    def build(path: str, linear: nn.Linear) -> AdaptedLinear:
+    def build(path: str, linear: nn.Linear) -> LoRALinear:
         update = updates[path]
         _check_shapes(path, update, linear)
         layer = LoRALinear(linear, r=update.lora_A.shape[0], alpha=update.alpha)

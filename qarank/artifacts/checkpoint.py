@@ -3,6 +3,7 @@
     adapter_config.json, adapter_model.safetensors   plain LoRA, PEFT's format
     README.md                                        model card
     rank_pattern.json                                which triplets each matrix keeps
+    answering.json                                   how it reads questions and chooses answers
     state/                                           tensors and JSON to resume from
     manifest.json                                    sha256 of each file
 
@@ -133,16 +134,7 @@ def read_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         CheckpointError: one is missing or cannot be read.
     """
-    return _read(folder / STATE_TENSORS, load_file), read_facts(folder)
-
-
-def read_facts(folder: Path) -> dict[str, Any]:
-    """The JSON values of the state alone.
-
-    Raises:
-        CheckpointError: they are missing or cannot be read.
-    """
-    return _read(folder / STATE_JSON, read_json)
+    return _read(folder / STATE_TENSORS, load_file), _read(folder / STATE_JSON, read_json)
 
 
 def _read(path: Path, reader: Callable[[Path], Content]) -> Content:

@@ -6,11 +6,26 @@ from pathlib import Path
 from typing import Any
 
 from qarank.artifacts.atomic import render_json, write_bytes, write_json, write_text
+from qarank.errors import RunDirError
 
 PREDICTIONS = "predictions.json"
 NBEST = "nbest_predictions.json"
 NULL_ODDS = "null_odds.json"
 METRICS = "metrics.json"
+
+
+def check_evaluation_folder(folder: Path) -> None:
+    """Refuse a place for an evaluation's files where something of the user's stands.
+
+    Raises:
+        RunDirError: it is no folder, or holds other files than those of an earlier evaluation.
+    """
+    own = {PREDICTIONS, NBEST, NULL_ODDS, METRICS}
+    if folder.exists() and not folder.is_dir():
+        raise RunDirError(f"{folder} is no folder; choose another name")
+    others = sorted(path.name for path in folder.glob("*") if path.name not in own)
+    if others:
+        raise RunDirError(f"{folder} holds something else ({others[0]}); choose another name")
 
 
 def write_evaluation(

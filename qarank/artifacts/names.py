@@ -3,6 +3,7 @@
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 RANK_PATTERN = "rank_pattern.json"
+ANSWERING = "answering.json"
 MODEL_CARD = "README.md"
 MANIFEST = "manifest.json"
 STATE_TENSORS = "state/tensors.safetensors"

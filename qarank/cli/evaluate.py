@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qarank.cli.options import (
+    PRECISIONS,
     JsonOption,
     NullThresholdOption,
     PrecisionOption,
     QuietOption,
     VerboseOption,
-    check_precision_name,
+    check_choice,
     check_threshold,
     set_verbosity,
 )
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 DEFAULT_RESAMPLES = 10_000  # a tenth of a second for SQuAD's dev set
 
 RunOption = Annotated[
-    Path | None, typer.Argument(help="Run or checkpoint folder.", show_default=False)
+    Path | None,
+    typer.Argument(
+        help="Run folder, checkpoint, or a folder that PEFT or transformers open.",
+        show_default=False,
+    ),
 ]
 DataOption = Annotated[
     Path | None,
@@ -59,6 +64,12 @@ AgainstOption = Annotated[
 BootstrapOption = Annotated[
     int, typer.Option(help="Resamples for intervals and comparison; 0: none.", metavar="N")
 ]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder for answers and figures; default: beside the run.", show_default=False
+    ),
+]
 CompatOption = Annotated[
     str | None,
     typer.Option(
@@ -77,6 +88,7 @@ def evaluate(
     bootstrap: BootstrapOption = DEFAULT_RESAMPLES,
     compat: CompatOption = None,
     null_threshold: NullThresholdOption = None,
+    output: OutputOption = None,
     precision: PrecisionOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -91,11 +103,16 @@ def evaluate(
     qarank eval --predictions A.json --against B.json --data dev-v2.0.json
     """
     set_verbosity(quiet=quiet, verbose=verbose)
-    check_precision_name(precision)
+    check_choice("--precision", precision, PRECISIONS)
     check_threshold(null_threshold)
     _check_arguments(run, data, predictions)
     of_file = {"--na-prob": na_prob, "--na-prob-thresh": na_prob_thresh}
-    of_run = {"--precision": precision, "--compat": compat, "--null-threshold": null_threshold}
+    of_run: dict[str, Any] = {
+        "--precision": precision,
+        "--compat": compat,
+        "--null-threshold": null_threshold,
+        "--output": output,
+    }
     from qarank.workflows.compare import Certainty
 
     wanted = Certainty(resamples=bootstrap, against=against)
@@ -115,6 +132,7 @@ def evaluate(
         show_progress=not quiet,
         compat=compat,
         null_threshold=null_threshold,
+        output=output,
         wanted=wanted,
     )
     _print_report(report, as_json=as_json, show=_show_run_scores)

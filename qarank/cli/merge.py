@@ -1,4 +1,4 @@
-"""qarank merge: a dense model out of a run."""
+"""qarank merge: an adapter in another form, which needs no qarank."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,31 +11,53 @@ from qarank.cli.options import (
     QuietOption,
     RunArgument,
     VerboseOption,
+    check_choice,
     set_verbosity,
 )
 from qarank.cli.render import print_facts, print_json
 
 OutArgument = Annotated[Path, typer.Argument(help="Folder to make.", show_default=False)]
+ToOption = Annotated[
+    str, typer.Option(help="dense: a whole model; lora, adalora: PEFT's adapters.", metavar="FORM")
+]
+DtypeOption = Annotated[
+    str, typer.Option(help="Precision of what is written: fp32, bf16 or fp16.", metavar="DTYPE")
+]
+RankOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Cut each update to the nearest of this rank at most.", show_default=False
+    ),
+]
 
 
 def merge(
     run: RunArgument,
     out: OutArgument,
+    to: ToOption = "dense",
+    dtype: DtypeOption = "fp32",
+    rank: RankOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Fold a run's adapters into a dense model that plain transformers opens.
+    """Fold adapters into a dense model, or write them as plain LoRA or AdaLoRA.
 
-    The result is opened again and its logits are compared before it gets its name.
+    RUN may also be a PEFT adapter made elsewhere. Transformers or PEFT open the result; it is
+    opened again here, and its logits are compared, before it gets its name.
 
-    Example: qarank merge runs/quickstart/adalora merged
+    Examples: qarank merge runs/quickstart/adalora merged
+
+    qarank merge runs/quickstart/adalora small --to lora --rank 2
     """
     set_verbosity(quiet=quiet, verbose=verbose)
-    from qarank.workflows.merge import merge_run
+    check_choice("--to", to, ("dense", "lora", "adalora"))
+    check_choice("--dtype", dtype, ("fp32", "bf16", "fp16"))
+    from qarank.workflows.merge import MergeOptions, merge_run
 
-    report = merge_run(run, out, overwrite=overwrite)
+    options = MergeOptions(to=to, dtype=dtype, rank=rank, overwrite=overwrite)
+    report = merge_run(run, out, options)
     if as_json:
         print_json(report)
     else:

@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,11 @@ from qarank.errors import DataError
 
 RecipeArgument = Annotated[Path, typer.Argument(help="Recipe file, YAML.", show_default=False)]
 RunArgument = Annotated[
-    Path, typer.Argument(help="Run folder, or a checkpoint folder in it.", show_default=False)
+    Path,
+    typer.Argument(
+        help="Run folder, checkpoint, or a folder that PEFT or transformers open.",
+        show_default=False,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -39,10 +44,10 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="The librar
 PRECISIONS = ("fp32", "bf16", "fp16", "auto")
 
 
-def check_precision_name(precision: str | None) -> None:
-    """Raise DataError for a precision that there is not."""
-    if precision is not None and precision not in PRECISIONS:
-        raise DataError(f"--precision is {precision}; it must be one of {', '.join(PRECISIONS)}")
+def check_choice(option: str, value: str | None, allowed: Sequence[str]) -> None:
+    """Raise DataError for a value that is not one of those allowed; None stands for none given."""
+    if value is not None and value not in allowed:
+        raise DataError(f"{option} is {value}; it must be one of {', '.join(allowed)}")
 
 
 def check_threshold(null_threshold: float | None) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qarank.artifacts.answer_file import check_answer_file, write_answers
-from qarank.artifacts.run_dir import find_checkpoint
+from qarank.artifacts.find_run import check_model_folder
 from qarank.cli.answer_table import print_answers
 from qarank.cli.options import (
+    PRECISIONS,
     JsonOption,
     NullThresholdOption,
     OverwriteOption,
@@ -17,7 +18,7 @@ from qarank.cli.options import (
     QuietOption,
     RunArgument,
     VerboseOption,
-    check_precision_name,
+    check_choice,
     check_threshold,
     set_verbosity,
 )
@@ -89,11 +90,11 @@ def predict(
     qarank predict runs/quickstart/adalora --input questions.csv --output answers.jsonl
     """
     set_verbosity(quiet=quiet, verbose=verbose)
-    check_precision_name(precision)
+    check_choice("--precision", precision, PRECISIONS)
     check_threshold(null_threshold)
     if output is not None:
         check_output(output, input_file, overwrite=overwrite, n_best=n_best)
-    find_checkpoint(run)
+    check_model_folder(run)
     questions = gather_questions(question, context or [], context_file or [], input_file)
     from qarank.workflows.predict import predict_answers
 

@@ -62,14 +62,14 @@ def _to_float32(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def autocast_for(
-    adapter: AdapterConfig, precision: Precision, device: torch.device
+    precision: Precision, device: torch.device, *, adapted: bool
 ) -> Callable[[], AbstractContextManager[object]]:
     """The context of a forward pass.
 
     Without adapters the weights stay float32, since they are saved, and autocast computes in less.
     Adapters need none: the frozen base is cast once, which autocast would do again at every use.
     """
-    if adapter.type != "none" or precision == "fp32":
+    if adapted or precision == "fp32":
         return nullcontext
     return lambda: torch.autocast(device.type, dtype=DTYPES[precision])
 

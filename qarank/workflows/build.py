@@ -136,7 +136,9 @@ def build_trainer(
             total_steps=plan.total_steps,
             micro_batch_size=recipe.train.micro_batch_size or recipe.train.batch_size,
             max_grad_norm=recipe.train.max_grad_norm,
-            autocast=autocast_for(recipe.adapter, setting.precision, setting.device),
+            autocast=autocast_for(
+                setting.precision, setting.device, adapted=recipe.adapter.type != "none"
+            ),
             loss_scaling=setting.precision == "fp16",
         ),
         penalty=build_penalty(layers, recipe.adapter.effective_orth_reg_weight),
@@ -177,5 +179,7 @@ def build_reader(prepared: Prepared, model: nn.Module, setting: Setting) -> Read
         setting.device,
         pad_token_id=prepared.tokenizer.pad_token_id,
         padding_side=prepared.tokenizer.padding_side,
-        autocast=autocast_for(prepared.recipe.adapter, setting.precision, setting.device),
+        autocast=autocast_for(
+            setting.precision, setting.device, adapted=prepared.recipe.adapter.type != "none"
+        ),
     )

@@ -17,6 +17,7 @@ from qarank.engine.loop import Trainer
 from qarank.engine.nonfinite import are_finite
 from qarank.engine.tracking import MetricSink
 from qarank.ranks.protocol import Allocator
+from qarank.workflows.manner import Manner
 from qarank.workflows.prepare import Prepared
 from qarank.workflows.run_state import (
     collect_tensors,
@@ -58,7 +59,8 @@ class Checkpointer:
         trainer: the loop.
         layers: path -> adapter.
         allocator: of the run, if any.
-        describe_counts: step -> what the run's listeners have counted, as JSON takes it.
+        describe_counts: what the run's listeners have counted, as JSON takes it.
+        describe_manner: step -> how the model after it answers.
     """
 
     def __init__(
@@ -70,11 +72,12 @@ class Checkpointer:
         layers: Mapping[str, AdaptedLinear],
         allocator: Allocator | None,
         *,
-        describe_counts: Callable[[int], dict[str, Any]],
+        describe_counts: Callable[[], dict[str, Any]],
+        describe_manner: Callable[[int], Manner],
     ) -> None:
         self.prepared, self.run_dir, self.tracker = prepared, run_dir, tracker
         self.trainer, self.layers, self.allocator = trainer, layers, allocator
-        self.describe_counts = describe_counts
+        self.describe_counts, self.describe_manner = describe_counts, describe_manner
 
     def save(
         self,
@@ -105,7 +108,7 @@ class Checkpointer:
             "is_settled": is_settled,
             "metrics": dict(metrics),
             "loop": describe_loop(self.trainer),
-            **self.describe_counts(global_step),
+            **self.describe_counts(),
         }
 
         def write() -> None:
@@ -118,6 +121,7 @@ class Checkpointer:
                 self.layers,
                 recipe=self.prepared.recipe,
                 tokenizer=self.prepared.tokenizer,
+                manner=self.describe_manner(global_step),
                 state=collect_tensors(self.trainer, self.allocator, of_all),
                 facts=facts,
             )

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from qarank.artifacts.evaluation import PREDICTIONS
-from qarank.artifacts.run_dir import RunDir, find_checkpoint
+from qarank.artifacts.find_run import find_checkpoint
+from qarank.artifacts.run_dir import RunDir
 from qarank.errors import DataError
 from qarank.squad.certainty import Scores, compare_scores, figure_intervals
 from qarank.squad.metric import Gold, question_scores_v1, question_scores_v2

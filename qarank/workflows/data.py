@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from transformers import PreTrainedTokenizerBase
 
@@ -20,6 +21,18 @@ from qarank.squad.source_names import file_stem, is_file_name
 from qarank.squad.sources import load_data
 
 LOG = logging.getLogger("qarank")
+
+
+class Lengths(Protocol):
+    """How contexts are cut into windows: a recipe's data section says, and a model's manner."""
+
+    @property
+    def max_seq_length(self) -> int:
+        """Tokens of a window, at most."""
+
+    @property
+    def doc_stride(self) -> int:
+        """Tokens two windows share."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +120,14 @@ def load_evaluation_part(
     source: str | list[str],
     split: str,
     *,
-    recipe: Recipe,
+    lengths: Lengths,
     tokenizer: PreTrainedTokenizerBase,
     columns: Columns = USUAL,
     limit: int | None = None,
 ) -> Part:
     """Evaluation examples from any source, the first `limit` of them, and features."""
     data = load_data(source, split, columns=columns, limit=limit)
-    return _with_features(label_data(source, split), data, recipe.data, tokenizer)
+    return _with_features(label_data(source, split), data, lengths, tokenizer)
 
 
 def label_data(source: str | list[str], split: str) -> str:
@@ -142,7 +155,7 @@ def allows_no_answer(data: DataConfig, *parts: Sequence[Example]) -> bool:
 
 
 def _with_features(
-    label: str, data: LoadedData, lengths: DataConfig, tokenizer: PreTrainedTokenizerBase
+    label: str, data: LoadedData, lengths: Lengths, tokenizer: PreTrainedTokenizerBase
 ) -> Part:
     table, was_cached = load_or_build_features(
         data.examples,

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qarank.artifacts.evaluation import write_evaluation, write_run_qa_evaluation
+from qarank.artifacts.evaluation import (
+    check_evaluation_folder,
+    write_evaluation,
+    write_run_qa_evaluation,
+)
+from qarank.config.data_schema import Location
 from qarank.engine.progress import ProgressBar
 from qarank.errors import DataError
 from qarank.squad.columns import Columns
@@ -22,7 +27,7 @@ from qarank.workflows.compare import (
 )
 from qarank.workflows.data import Part, allows_no_answer, load_evaluation_part, tell_notes
 from qarank.workflows.run_qa import answer_as_run_qa
-from qarank.workflows.saved_model import OpenedRun, choose_threshold, open_run
+from qarank.workflows.saved_model import OpenedModel, open_model
 from qarank.workflows.scoring import evaluate_reader
 
 RUN_QA = "run_qa"  # the one thing an evaluation can be compatible with
@@ -47,18 +52,22 @@ def evaluate_run(
     show_progress: bool,
     compat: str | None = None,
     null_threshold: float | None = None,
+    output: Path | None = None,
     wanted: Certainty = PLAIN,
 ) -> dict[str, Any]:
-    """Score a run or checkpoint, and write the answers beside it.
+    """Score a model, and write its answers beside the run it is of.
 
     Args:
-        path: a run folder (its best checkpoint counts) or a checkpoint folder.
+        path: a run folder (its best checkpoint counts), a checkpoint, a PEFT adapter, or a model
+            with a question-answering head.
         data: a file of any known kind; None takes the recipe's evaluation data.
         precision: fp32, bf16, fp16 or auto; None takes the recipe's.
         show_progress: draw a bar where stderr is a terminal.
         compat: "run_qa" answers as that script does and writes its files, in a folder of their own.
         null_threshold: score difference (logits) above which there is no answer; None takes the
             checkpoint's: the recipe's, or the one tuned for it.
+        output: folder for the files; None puts those of a run beside it, and writes none of
+            another model's.
         wanted: intervals of the figures, and other answers to compare with.
 
     Returns:
@@ -74,41 +83,58 @@ def evaluate_run(
         raise DataError(f"--compat is {compat!r}; allowed is {RUN_QA}")
     if data is not None:
         require_file(data)
-    opened = open_run(path, precision=precision)
+    if output is not None:
+        check_evaluation_folder(output)
+    opened = open_model(path, precision=precision)
     part = _load_part(path, opened, data)
     tell_notes(part)
     others = read_others(wanted, part.label)
     with_null = _allows_no_answer(opened, part)
-    threshold = choose_threshold(opened.saved, null_threshold, with_null=with_null)
+    threshold = opened.manner.choose_threshold(
+        null_threshold, with_null=with_null, of=opened.folder
+    )
     with ProgressBar("evaluate", len(part.table), shown=show_progress) as bar:
         answer = _answer if compat is None else _answer_as_run_qa
         found = answer(opened, part, threshold, bar.advance)
     label = part.label if compat is None else f"{part.label}-{compat}"
-    folder = opened.saved.run_dir.eval_dir(opened.saved.checkpoint.name, label)
+    folder = _choose_folder(opened, output, label)
     metrics, compared = _weigh(found, part, others, wanted)
-    found.write(folder, metrics)
+    if folder is not None:
+        found.write(folder, metrics)
     return {
-        "checkpoint": str(opened.saved.checkpoint),
+        "checkpoint": str(opened.folder),
         "data": label,
         "metrics": metrics,
         **compared,
         "features": len(part.table),
         "features_per_s": len(part.table) / found.seconds,
-        "files": str(folder),
+        "files": None if folder is None else str(folder),
     }
 
 
-def _load_part(path: Path, opened: OpenedRun, data: Path | None) -> Part:
-    recipe = opened.saved.recipe
-    location = recipe.data.validation_location if data is None else (name_file(data), "validation")
+def _choose_folder(opened: OpenedModel, output: Path | None, label: str) -> Path | None:
+    """Where the files go; None: nowhere, since the model is nobody's run and none is named."""
+    if output is not None or opened.run is None:
+        return output
+    return opened.run.run_dir.eval_dir(opened.folder.name, label)
+
+
+def _load_part(path: Path, opened: OpenedModel, data: Path | None) -> Part:
+    named = None if opened.run is None else opened.run.recipe.data
+    location: Location | None = None
+    limit = None
+    if data is not None:
+        location = name_file(data), "validation"  # a file that is named is scored whole
+    elif named is not None:
+        location, limit = named.validation_location, named.max_eval_examples
     if location is None:
-        raise DataError(f"{path}: its recipe names no evaluation data; give --data FILE")
-    # A file that is named is scored whole; the recipe's limit is of its own data.
-    limit = recipe.data.max_eval_examples if data is None else None
-    # Its columns may have the recipe's names, or SQuAD's own.
-    columns = Columns(recipe.data.column_mapping, where_there=data is not None)
+        why = "it is no run" if named is None else "its recipe names no evaluation data"
+        raise DataError(f"{path}: {why}; give --data FILE")
+    # A file's columns may have the recipe's names, or SQuAD's own.
+    mapping = {} if named is None else named.column_mapping
+    columns = Columns(mapping, where_there=data is not None)
     return load_evaluation_part(
-        *location, recipe=recipe, tokenizer=opened.tokenizer, columns=columns, limit=limit
+        *location, lengths=opened.manner, tokenizer=opened.tokenizer, columns=columns, limit=limit
     )
 
 
@@ -123,14 +149,17 @@ def _weigh(
     return metrics, list_comparison(scores, gold, others, wanted, is_v2=found.with_null)
 
 
-def _allows_no_answer(opened: OpenedRun, part: Part) -> bool:
-    if opened.saved.run_dir.read_run().get("version_2_with_negative"):
+def _allows_no_answer(opened: OpenedModel, part: Part) -> bool:
+    """A run's model as it was trained or as the data shows; another's as the data shows."""
+    if opened.run is None:
+        return any(example.is_impossible for example in part.examples)
+    if opened.manner.version_2_with_negative:
         return True
-    return allows_no_answer(opened.saved.recipe.data, part.examples)
+    return allows_no_answer(opened.run.recipe.data, part.examples)
 
 
 def _answer(
-    opened: OpenedRun,
+    opened: OpenedModel,
     part: Part,
     null_threshold: float | None,
     on_batch: Callable[[int], None],
@@ -139,7 +168,7 @@ def _answer(
         opened.reader,
         part.examples,
         part.table,
-        opened.saved.recipe.eval,
+        opened.settings,
         null_threshold=null_threshold,
         on_batch=on_batch,
     )
@@ -159,7 +188,7 @@ def _answer(
 
 
 def _answer_as_run_qa(
-    opened: OpenedRun,
+    opened: OpenedModel,
     part: Part,
     null_threshold: float | None,
     on_batch: Callable[[int], None],
@@ -171,8 +200,8 @@ def _answer_as_run_qa(
         part.examples,
         part.table,
         opened.tokenizer,
-        opened.saved.recipe.data,
-        opened.saved.recipe.eval,
+        opened.manner,
+        opened.settings,
         null_threshold=null_threshold,
         on_batch=on_batch,
     )

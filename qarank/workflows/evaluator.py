@@ -15,6 +15,7 @@ from qarank.errors import NonFiniteError, RunError, StoppedError
 from qarank.squad.spans import TopSpans
 from qarank.workflows.build import Setting, build_reader
 from qarank.workflows.data import Part
+from qarank.workflows.manner import Manner
 from qarank.workflows.prepare import Prepared
 from qarank.workflows.scoring import find_spans, score_spans, tune_on
 
@@ -82,6 +83,14 @@ class Evaluator:
         if not isinstance(asked, str):
             return asked
         return self._tuned[1] if self._tuned is not None and self._tuned[0] == global_step else None
+
+    def manner_at(self, global_step: int) -> Manner:
+        """How the model after a step answers; without a threshold where none has been tuned."""
+        return Manner.of_recipe(
+            self.prepared.recipe,
+            null_threshold=self.known_threshold(global_step),
+            with_null=self.prepared.with_null,
+        )
 
     def _find_spans(self, global_step: int, part: Part) -> TopSpans:
         try:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from qarank.artifacts.atomic import read_json
+from qarank.artifacts.find_run import find_checkpoint
 from qarank.artifacts.names import RANK_PATTERN
-from qarank.artifacts.run_dir import find_checkpoint
 from qarank.errors import CheckpointError
 
 

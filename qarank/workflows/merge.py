@@ -1,58 +1,102 @@
-"""qarank merge: a run -> a dense model that needs neither qarank nor PEFT."""
+"""qarank merge: any adapter -> a folder that needs no qarank: dense weights, LoRA or AdaLoRA."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForQuestionAnswering, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
+from qarank.adapters.layer import PlainLoRA
 from qarank.adapters.merge import merge_adapters
+from qarank.adapters.peft_adalora import export_adalora
+from qarank.adapters.peft_format import AdapterFolder, export_updates
+from qarank.adapters.truncate import truncate_update
 from qarank.artifacts.atomic import write_json, writing
+from qarank.artifacts.checkpoint import write_adapter
 from qarank.artifacts.folders import replace_folder
-from qarank.errors import CheckpointError, RunDirError
+from qarank.errors import AdapterError, CheckpointError, RunDirError
+from qarank.workflows.foreign_model import open_folder
 from qarank.workflows.logits import compute_logits, largest_difference
-from qarank.workflows.model import quiet_transformers
-from qarank.workflows.saved_model import open_run
+from qarank.workflows.model import HEAD, quiet_transformers
+from qarank.workflows.saved_model import OpenedModel, open_model
 
-TOLERANCE = 1e-4  # of the largest logit, in float32
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# Largest logit difference allowed, as a share of the largest logit: half precision rounds weights.
+TOLERANCES = {"fp32": 1e-4, "bf16": 0.1, "fp16": 0.02}
 PROBE_TEXT = ("Who wrote the report?", "The report was written by the keeper of the lighthouse.")
 MERGE_INFO = "qarank_merge.json"
 
 
-def merge_run(path: Path, out: Path, *, overwrite: bool = False) -> dict[str, Any]:
-    """Fold a run's adapters into its base and save a plain transformers model.
+@dataclass(frozen=True)
+class MergeOptions:
+    """What to make of an adapter.
+
+    Attributes:
+        to: "dense" weights, or a PEFT folder of "lora" or "adalora".
+        dtype: the folder's precision, a key of DTYPES.
+        rank: of each update at most, the nearest of that rank; None: as it is.
+        overwrite: replace what an earlier merge left there.
+    """
+
+    to: str = "dense"
+    dtype: str = "fp32"
+    rank: int | None = None
+    overwrite: bool = False
+
+
+PLAIN = MergeOptions()
+
+
+def merge_run(path: Path, out: Path, options: MergeOptions = PLAIN) -> dict[str, Any]:
+    """Write a model in another form.
 
     Everything is computed in float32. The saved folder is opened again, and its logits are compared
-    with the adapter's before the folder gets its name.
+    with the adapter's before the folder gets its name; what a lower rank or precision costs is
+    reported with it.
 
     Args:
-        path: a run folder (its best checkpoint counts) or a checkpoint folder.
+        path: a run (its best checkpoint counts), a checkpoint, a PEFT adapter, or a full model.
         out: the folder to make.
-        overwrite: replace a merged model of ours that is there.
+        options: form, precision and rank.
+
+    Returns:
+        What `qarank merge --json` prints; `kept_energy` is the least share of a matrix's
+        ||Delta W||_F^2 that a lower rank keeps.
 
     Raises:
         RunDirError: out is there already.
         RunError: out cannot be written; what was there stays.
-        CheckpointError: the merged model's logits differ by more than 1e-4 of the largest.
+        AdapterError: there is no adapter to write as one, or to cut.
+        CheckpointError: the saved logits differ by more than the precision explains.
     """
-    _check_free(out, overwrite=overwrite)
-    opened = open_run(path, precision="fp32")
+    _check_free(out, overwrite=options.overwrite)
+    opened = open_model(path, precision="fp32")
+    if not opened.layers and (options.to != "dense" or options.rank is not None):
+        raise AdapterError(f"{path} holds a full model: without adapters it stays dense as it is")
     model = opened.reader.model.cpu()
     batch = build_probe(opened.tokenizer)
+    whole = compute_logits(model, batch)
+    kept_energy = 1.0 if options.rank is None else cut_ranks(opened, options.rank)
     before = compute_logits(model, batch)
-    merge_adapters(model, opened.layers)
     folder = out.resolve()  # `.` has no name of its own
     beside = folder.with_name(f".{folder.name}.part")
     try:
         with writing(out):
-            difference = _save_and_compare(model, opened.tokenizer, beside, batch, before)
+            beside.mkdir(parents=True)
+            _save(opened, beside, options)
             info = {
-                "checkpoint": str(opened.saved.checkpoint),
+                "checkpoint": str(opened.folder),
+                "to": options.to,
+                "dtype": options.dtype,
                 "matrices": len(opened.layers),
-                "largest_logit": float(before.abs().max()),
-                "largest_difference": difference,
+                "ranks": sum(layer.rank for layer in opened.layers.values()),
+                "kept_energy": kept_energy,
+                "largest_logit": float(whole.abs().max()),
+                "cut_difference": largest_difference(whole, before),
+                "largest_difference": _compare(beside, batch, before, TOLERANCES[options.dtype]),
             }
             write_json(beside / MERGE_INFO, info)
             replace_folder(beside, folder)
@@ -66,22 +110,54 @@ def build_probe(tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
     return dict(tokenizer(*PROBE_TEXT, return_tensors="pt"))
 
 
-def _save_and_compare(
-    model: nn.Module,
-    tokenizer: PreTrainedTokenizerBase,
-    folder: Path,
-    batch: dict[str, Tensor],
-    before: Tensor,
-) -> float:
-    with quiet_transformers():
-        model.save_pretrained(folder)  # type: ignore[operator]  # a PreTrainedModel
-        tokenizer.save_pretrained(folder)
-        saved = AutoModelForQuestionAnswering.from_pretrained(folder, dtype=torch.float32)
+@torch.no_grad()
+def cut_ranks(opened: OpenedModel, rank: int) -> float:
+    """Replace each update by the nearest of that rank, in place.
+
+    Returns:
+        The least share of a matrix's ||Delta W||_F^2 that is kept, 0..1.
+    """
+    shares = []
+    for layer in opened.layers.values():
+        update, share = truncate_update(layer.to_plain_lora(), rank)
+        shares.append(share)
+        layer.set_update(update)
+    return min(shares)
+
+
+def _save(opened: OpenedModel, folder: Path, options: MergeOptions) -> None:
+    model, dtype = opened.reader.model, DTYPES[options.dtype]
+    if options.to == "dense":
+        merge_adapters(model, opened.layers)
+        with quiet_transformers():
+            model.to(dtype).save_pretrained(folder)  # type: ignore[operator]  # a PreTrainedModel
+    else:
+        adapter = _export(opened, options)
+        tensors = {name: tensor.to(dtype) for name, tensor in adapter.tensors.items()}
+        write_adapter(folder, adapter.config, tensors)
+    opened.tokenizer.save_pretrained(folder)
+    opened.manner.write(folder)
+
+
+def _export(opened: OpenedModel, options: MergeOptions) -> AdapterFolder:
+    model: nn.Module = opened.reader.model
+    head = {name: p for name, p in model.named_parameters() if name.startswith(f"{HEAD}.")}
+    updates: dict[str, PlainLoRA] = {
+        path: layer.to_plain_lora() for path, layer in opened.layers.items() if layer.rank
+    }
+    export = export_updates if options.to == "lora" else export_adalora
+    return export(
+        updates, head, head_modules=[HEAD], base_model=opened.base, revision=opened.revision
+    )
+
+
+def _compare(folder: Path, batch: dict[str, Tensor], before: Tensor, tolerance: float) -> float:
+    saved = open_folder(folder).model.eval()
     difference = largest_difference(before, compute_logits(saved, batch))
-    if not difference <= TOLERANCE:  # so that NaN is refused too
+    if not difference <= tolerance:  # so that NaN is refused too
         raise CheckpointError(
             f"the merged model's logits are off by {difference:.2g} of the largest; at most "
-            f"{TOLERANCE:g} is allowed, so nothing was written"
+            f"{tolerance:g} is allowed, so nothing was written"
         )
     return difference
 

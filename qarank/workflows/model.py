@@ -73,6 +73,30 @@ def load_base_model(source: ModelSource, config: PretrainedConfig, *, seed: int)
     return model  # type: ignore[no-any-return]
 
 
+def load_reader(source: ModelSource, config: PretrainedConfig) -> nn.Module:
+    """A model that was trained to answer questions, in float32.
+
+    Raises:
+        ModelError: it cannot be opened, or brings no question-answering head of its own.
+    """
+    with quiet_transformers():
+        model, info = _open(
+            AutoModelForQuestionAnswering,
+            source,
+            config=config,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    require_head(model)
+    untrained = [name for name in info["missing_keys"] if name.startswith(f"{HEAD}.")]
+    if untrained:
+        raise ModelError(
+            f"{source.location} has no {sorted(untrained)[0]}: it was not trained to answer "
+            "questions"
+        )
+    return model  # type: ignore[no-any-return]
+
+
 def enable_checkpointing(model: nn.Module) -> None:
     """Recompute activations in the backward pass; non-reentrant, so frozen inputs are fine."""
     # Newer transformers renamed it and warn of the old name.

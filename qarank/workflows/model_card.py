@@ -6,17 +6,21 @@ from typing import Any
 import yaml
 
 from qarank.config.schema import Recipe
+from qarank.workflows.manner import Manner
 
 SHOWN_METRICS = ("exact", "exact_match", "f1", "HasAns_exact", "HasAns_f1", "NoAns_exact")
 
 
-def render_model_card(recipe: Recipe, *, ranks: Mapping[str, int], facts: Mapping[str, Any]) -> str:
+def render_model_card(
+    recipe: Recipe, *, ranks: Mapping[str, int], facts: Mapping[str, Any], manner: Manner
+) -> str:
     """Markdown with the hub's front matter.
 
     Args:
         recipe: of the run.
         ranks: path -> triplets kept; empty for a full model.
-        facts: of the checkpoint; `global_step`, `metrics` and a tuned `null_threshold` are shown.
+        facts: of the checkpoint; `global_step` and `metrics` are shown.
+        manner: how the model answers; a tuned threshold is shown.
     """
     base = recipe.model.name_or_path
     front = {
@@ -36,9 +40,9 @@ def render_model_card(recipe: Recipe, *, ranks: Mapping[str, int], facts: Mappin
         "",
     ]
     lines += _table("figure", facts.get("metrics") or {})
-    if facts.get("null_threshold") is not None and recipe.data.threshold_share:
+    if manner.null_threshold is not None and recipe.data.threshold_share:
         lines += [
-            f"Null threshold: {facts['null_threshold']:.4f}, tuned on training articles held out: "
+            f"Null threshold: {manner.null_threshold:.4f}, tuned on training articles held out: "
             'above it, null score less the best span\'s, the answer is "no answer".',
             "",
         ]

@@ -11,7 +11,7 @@ from qarank.squad.contexts import Question, cut_questions, join_contexts
 from qarank.squad.features import build_features
 from qarank.squad.question_file import Askable, take_questions
 from qarank.workflows.predictions import FEWEST_KEPT, Prediction, list_predictions
-from qarank.workflows.saved_model import OpenedRun, choose_threshold, open_run
+from qarank.workflows.saved_model import OpenedModel, open_model
 from qarank.workflows.scoring import read_answers
 
 # Features and candidates are held of so much at a time. It is more than the usual data sets have,
@@ -46,7 +46,7 @@ class QAPredictor:
             always is one.
     """
 
-    def __init__(self, opened: OpenedRun, null_threshold: float | None) -> None:
+    def __init__(self, opened: OpenedModel, null_threshold: float | None) -> None:
         self.opened, self.null_threshold = opened, null_threshold
 
     @classmethod
@@ -59,21 +59,25 @@ class QAPredictor:
         """Load the model of a run.
 
         Args:
-            path: a run folder (its best checkpoint counts) or a checkpoint folder.
-            precision: fp32, bf16, fp16 or auto; None takes the recipe's.
+            path: a run folder (its best checkpoint counts), a checkpoint, a PEFT adapter, or a
+                model with a question-answering head.
+            precision: fp32, bf16, fp16 or auto; None takes the recipe's, fp32 where there is none.
             null_threshold: score difference (logits) above which there is no answer; None takes
                 the checkpoint's: the recipe's, or the one tuned for it.
 
         Raises:
-            RunDirError, CheckpointError: there is no such run, or it is damaged.
+            RunDirError, CheckpointError: there is no such model, or it is damaged.
             RecipeError: no such precision, or not here.
             DataError: a null_threshold that is NaN, or given for a run that always answers.
         """
         if null_threshold is not None and math.isnan(null_threshold):
             raise DataError("null_threshold is not a number; it must be one, inf and -inf included")
-        opened = open_run(Path(path), precision=precision)
-        with_null = bool(opened.saved.run_dir.read_run().get("version_2_with_negative"))
-        return cls(opened, choose_threshold(opened.saved, null_threshold, with_null=with_null))
+        opened = open_model(Path(path), precision=precision)
+        with_null = opened.manner.version_2_with_negative
+        threshold = opened.manner.choose_threshold(
+            null_threshold, with_null=with_null, of=opened.folder
+        )
+        return cls(opened, threshold)
 
     def __call__(
         self, *, question: str, context: str | Sequence[str], n_best: int = 1
@@ -115,19 +119,19 @@ class QAPredictor:
     def _answer_some(
         self, questions: Sequence[Question], n_best: int, advance: Callable[[int], None]
     ) -> list[Prediction]:
-        recipe = self.opened.saved.recipe
+        manner = self.opened.manner
         joined = join_contexts(questions)
         apart = build_features(
             joined.pairs,
             self.opened.tokenizer,
-            max_seq_length=recipe.data.max_seq_length,
-            doc_stride=recipe.data.doc_stride,
+            max_seq_length=manner.max_seq_length,
+            doc_stride=manner.doc_stride,
         )
         decoded = read_answers(
             self.opened.reader,
             joined.examples,
             joined.join_windows(apart),
-            choose_settings(recipe.eval, n_best),
+            choose_settings(self.opened.settings, n_best),
             null_threshold=self.null_threshold,
             on_batch=count_questions(advance, len(apart), len(questions)),
         )

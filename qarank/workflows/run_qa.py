@@ -7,7 +7,6 @@ import numpy as np
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from qarank.config.data_schema import DataConfig
 from qarank.config.schema import EvalConfig
 from qarank.squad.batches import evaluation_batches
 from qarank.squad.compat_run_qa import RunQaAnswers, decode_as_run_qa
@@ -15,6 +14,7 @@ from qarank.squad.examples import Example
 from qarank.squad.feature_table import FeatureTable
 from qarank.squad.raw_offsets import read_raw_offsets
 from qarank.squad.top_logits import TopLogits, join_top_logits, keep_top_logits
+from qarank.workflows.data import Lengths
 from qarank.workflows.reading import Reader, count_left_padding, read_batches
 
 
@@ -23,7 +23,7 @@ def answer_as_run_qa(
     examples: Sequence[Example],
     table: FeatureTable,
     tokenizer: PreTrainedTokenizerBase,
-    data: DataConfig,
+    data: Lengths,
     settings: EvalConfig,
     *,
     null_threshold: float | None,

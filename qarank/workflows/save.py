@@ -17,6 +17,7 @@ from qarank.artifacts.checkpoint import (
 )
 from qarank.artifacts.names import MODEL_CARD, RANK_PATTERN
 from qarank.config.schema import Recipe
+from qarank.workflows.manner import Manner
 from qarank.workflows.model import HEAD, quiet_transformers
 from qarank.workflows.model_card import render_model_card
 
@@ -28,6 +29,7 @@ def save_checkpoint(
     *,
     recipe: Recipe,
     tokenizer: PreTrainedTokenizerBase,
+    manner: Manner,
     state: Mapping[str, Tensor],
     facts: Mapping[str, Any],
 ) -> None:
@@ -39,6 +41,7 @@ def save_checkpoint(
         layers: path -> adapter; empty saves a full transformers model.
         recipe: of the run.
         tokenizer: saved beside a full model.
+        manner: how the model answers.
         state: tensors to resume from.
         facts: JSON values to resume from; `global_step` and `metrics` go on the model card.
     """
@@ -50,7 +53,9 @@ def save_checkpoint(
                 model.save_pretrained(beside)  # type: ignore[operator]  # a PreTrainedModel
             tokenizer.save_pretrained(beside)
         ranks = {path: layer.rank for path, layer in layers.items()}
-        write_text(beside / MODEL_CARD, render_model_card(recipe, ranks=ranks, facts=facts))
+        card = render_model_card(recipe, ranks=ranks, facts=facts, manner=manner)
+        write_text(beside / MODEL_CARD, card)
+        manner.write(beside)
         write_state(beside, state, facts)
 
 

@@ -1,4 +1,4 @@
-"""Opens what a run left: the model of a checkpoint, and the RUN argument of commands."""
+"""Opens what can answer questions: a run's checkpoint, or any folder that from_pretrained opens."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,21 +7,19 @@ import torch
 from torch import nn
 from transformers import AutoModelForQuestionAnswering, PretrainedConfig, PreTrainedTokenizerBase
 
-from qarank.adapters.layer import AdaptedLinear
-from qarank.adapters.peft_format import AdapterFolder, load_plain_lora
-from qarank.artifacts.checkpoint import (
-    is_adapter,
-    is_full_model,
-    read_adapter,
-    read_facts,
-    verify_checkpoint,
-)
-from qarank.artifacts.run_dir import RunDir, find_checkpoint
+from qarank.adapters.lora import LoRALinear
+from qarank.adapters.peft_format import AdapterFolder, load_updates
+from qarank.artifacts.checkpoint import is_adapter, is_full_model, read_adapter, verify_checkpoint
+from qarank.artifacts.find_run import find_checkpoint, is_run
+from qarank.artifacts.names import ANSWERING
+from qarank.artifacts.run_dir import RunDir
 from qarank.config.load import load_recipe
-from qarank.config.schema import Recipe
+from qarank.config.schema import EvalConfig, Recipe
 from qarank.engine.precision import Precision, check_precision, default_device, resolve_precision
-from qarank.errors import CheckpointError, DataError
+from qarank.errors import CheckpointError
 from qarank.workflows.adapt import autocast_for, cast_frozen
+from qarank.workflows.foreign_model import open_folder
+from qarank.workflows.manner import Manner
 from qarank.workflows.model import (
     HEAD,
     load_base_model,
@@ -49,19 +47,29 @@ class SavedRun:
 
 
 @dataclass(frozen=True)
-class OpenedRun:
-    """A saved run whose model answers questions.
+class OpenedModel:
+    """A model that answers questions.
 
     Attributes:
-        saved: where it came from.
-        reader: its model.
+        folder: it came from: a checkpoint's, or any.
+        base: name or path of the pretrained model.
+        revision: of the base on the hub.
+        run: the run that the folder is a checkpoint of; None for any other.
+        manner: how it answers.
+        settings: of its evaluations.
+        reader: the model itself.
         layers: path -> adapter; empty for a full model.
         tokenizer: the model's.
     """
 
-    saved: SavedRun
+    folder: Path
+    base: str
+    revision: str | None
+    run: SavedRun | None
+    manner: Manner
+    settings: EvalConfig
     reader: Reader
-    layers: dict[str, AdaptedLinear]
+    layers: dict[str, LoRALinear]
     tokenizer: PreTrainedTokenizerBase
 
 
@@ -78,65 +86,94 @@ def find_run(path: Path) -> SavedRun:
     return SavedRun(run_dir, checkpoint, load_recipe(run_dir.recipe_path))
 
 
-def open_run(path: Path, *, precision: str | None = None) -> OpenedRun:
-    """Load a run's model, ready to answer.
+def open_model(path: Path, *, precision: str | None = None) -> OpenedModel:
+    """Load a model, ready to answer.
 
     Args:
-        path: a run or a checkpoint.
-        precision: fp32, bf16, fp16 or auto; None takes the recipe's.
+        path: a run, a checkpoint, a PEFT adapter, or a model with a question-answering head.
+        precision: fp32, bf16, fp16 or auto; None takes the recipe's, fp32 where there is none.
+
+    Raises:
+        RunDirError: it is none of these.
+        CheckpointError, AdapterError, ModelError, HubError: it cannot be opened.
     """
-    saved = find_run(path)
+    if precision is not None:
+        resolve_precision(precision, default_device())  # refused before anything is loaded
+    if is_run(path):
+        return _open_run(find_run(path), precision)
+    found, manner = open_folder(path), Manner.of_folder(path)
+    reader = _make_reader(
+        found.model, found.config, found.tokenizer, precision or "fp32", adapted=bool(found.layers)
+    )
+    return OpenedModel(
+        folder=path,
+        base=found.base,
+        revision=found.revision,
+        run=None,
+        manner=manner,
+        settings=manner.eval_settings(),
+        reader=reader,
+        layers=found.layers,
+        tokenizer=found.tokenizer,
+    )
+
+
+def _open_run(saved: SavedRun, precision: str | None) -> OpenedModel:
     recipe = saved.recipe
-    device = default_device()
-    chosen = resolve_precision(precision or recipe.train.precision, device)
     source = find_model(recipe.model)
     config = load_config(source, recipe.model)
-    check_precision(chosen, config.model_type)
     tokenizer = load_tokenizer(source)
     model, layers = load_checkpoint_layers(saved.checkpoint, source, config)
-    if layers:
+    chosen = precision or recipe.train.precision
+    adapted = recipe.adapter.type != "none"
+    reader = _make_reader(model, config, tokenizer, chosen, adapted=adapted)
+    manner = _read_manner(saved)
+    return OpenedModel(
+        folder=saved.checkpoint,
+        base=recipe.model.name_or_path,
+        revision=recipe.model.revision,
+        run=saved,
+        manner=manner,
+        settings=recipe.eval,
+        reader=reader,
+        layers=layers,
+        tokenizer=tokenizer,
+    )
+
+
+def _read_manner(saved: SavedRun) -> Manner:
+    """The checkpoint's; one of an older version has the recipe's."""
+    if (saved.checkpoint / ANSWERING).is_file():
+        return Manner.of_folder(saved.checkpoint)
+    asked = saved.recipe.eval.null_threshold
+    return Manner.of_recipe(
+        saved.recipe,
+        null_threshold=None if isinstance(asked, str) else asked,
+        with_null=bool(saved.run_dir.read_run().get("version_2_with_negative")),
+    )
+
+
+def _make_reader(
+    model: nn.Module,
+    config: PretrainedConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    precision: str,
+    *,
+    adapted: bool,
+) -> Reader:
+    """On the best device there is, its frozen part in the precision asked for."""
+    device = default_device()
+    chosen = resolve_precision(precision, device)
+    check_precision(chosen, config.model_type)
+    if adapted:
         cast_frozen(model, chosen)
-    reader = Reader(
+    return Reader(
         model.to(device).eval(),
         device,
         pad_token_id=tokenizer.pad_token_id,
         padding_side=tokenizer.padding_side,
-        autocast=autocast_for(recipe.adapter, chosen, device),
+        autocast=autocast_for(chosen, device, adapted=adapted),
     )
-    return OpenedRun(saved, reader, layers, tokenizer)
-
-
-def choose_threshold(saved: SavedRun, asked: float | None, *, with_null: bool) -> float | None:
-    """The null threshold to answer with; None where every question has an answer.
-
-    Args:
-        saved: the run, and its checkpoint.
-        asked: by the user; None takes the recipe's, or the one tuned for the checkpoint.
-        with_null: whether "no answer" is allowed.
-
-    Raises:
-        DataError: one is asked for where it decides nothing.
-        CheckpointError: none was tuned for this checkpoint.
-    """
-    if not with_null:
-        if asked is not None:
-            raise DataError(
-                f"{saved.checkpoint} was trained on questions that all have an answer, so a null"
-                " threshold decides nothing; leave it out"
-            )
-        return None
-    if asked is not None:
-        return asked
-    of_recipe = saved.recipe.eval.null_threshold
-    if not isinstance(of_recipe, str):
-        return of_recipe
-    tuned = read_facts(saved.checkpoint).get("null_threshold")
-    if tuned is None:
-        raise CheckpointError(
-            f"{saved.checkpoint} was saved out of turn, before its null threshold was tuned; give"
-            " --null-threshold, or go on with the run"
-        )
-    return float(tuned)
 
 
 def load_checkpoint_model(
@@ -151,12 +188,12 @@ def load_checkpoint_model(
 
 def load_checkpoint_layers(
     checkpoint: Path, source: ModelSource, config: PretrainedConfig
-) -> tuple[nn.Module, dict[str, AdaptedLinear]]:
+) -> tuple[nn.Module, dict[str, LoRALinear]]:
     """A checkpoint's model in float32 and its adapters, none for a full model."""
     if is_adapter(checkpoint):
         model = load_base_model(source, config, seed=0)
         folder = AdapterFolder(*read_adapter(checkpoint))
-        return model, load_plain_lora(model, folder, head=[HEAD])
+        return model, load_updates(model, folder, head=[HEAD])
     if is_full_model(checkpoint):
         with quiet_transformers():
             model = AutoModelForQuestionAnswering.from_pretrained(checkpoint, dtype=torch.float32)

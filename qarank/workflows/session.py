@@ -63,6 +63,9 @@ class TrainingSession:
         self.trainer = build_trainer(
             prepared, self.model, self.layers, setting, allocator=self.allocator
         )
+        self.evaluator = Evaluator(
+            prepared, self.model, run_dir, setting, show_progress=self.show_progress
+        )
         self.checkpointer = Checkpointer(
             prepared,
             run_dir,
@@ -71,15 +74,13 @@ class TrainingSession:
             self.layers,
             self.allocator,
             describe_counts=self._describe_counts,
+            describe_manner=self.evaluator.manner_at,
         )
         self.logger = StepLogger(
             tracker,
             log_every=self.recipe.train.log_every,
             total_steps=self.plan.total_steps,
             penalty_weight=self.recipe.adapter.effective_orth_reg_weight,
-        )
-        self.evaluator = Evaluator(
-            prepared, self.model, run_dir, setting, show_progress=self.show_progress
         )
         self.recorder = self._build_recorder()
         self.first_step, self.is_settled = 1, True  # settled: what is due before it has been done
@@ -191,9 +192,8 @@ class TrainingSession:
             values = {f"Orth_regu_loss/{name}": value for name, value in penalties.items()}
             self.tracker.log_events(report.global_step, values)
 
-    def _describe_counts(self, global_step: int) -> dict[str, Any]:
+    def _describe_counts(self) -> dict[str, Any]:
         return {
-            "null_threshold": self.evaluator.known_threshold(global_step),
             "logger": self.logger.state_dict(),
             "progress": self.recorder.progress.state_dict(),
             "num_revived": self.rank_recorder.num_revived,

@@ -1,17 +1,14 @@
-import os
 from pathlib import Path
 
 import pytest
 
 from qarank.artifacts import run_dir as run_dir_module
+from qarank.artifacts.find_run import find_checkpoint
 from qarank.artifacts.run_dir import (
     OWN_NAMES,
     RunDir,
-    best_checkpoint,
     check_claimable,
     claim_run_dir,
-    find_checkpoint,
-    open_run_dir,
     step_folders,
     step_of,
 )
@@ -156,14 +153,6 @@ def test_what_is_written_of_a_run_reads_back(tmp_path: Path) -> None:
     assert run_dir.read_run() == {"state": "finished", "seed": 9} and run_dir.is_finished
 
 
-def test_only_a_folder_with_run_json_opens_as_a_run(tmp_path: Path) -> None:
-    with pytest.raises(RunDirError, match=r"gone is not a run: no such folder$"):
-        open_run_dir(tmp_path / "gone")
-    with pytest.raises(RunDirError, match=r"is not a run: no run\.json in it$"):
-        open_run_dir(tmp_path)
-    assert open_run_dir(make_run(tmp_path / "a").path) == RunDir(tmp_path / "a")
-
-
 def test_checkpoints_come_oldest_first_past_a_million_steps_and_whole(tmp_path: Path) -> None:
     run_dir = make_run(tmp_path / "a", steps=(12, 1_000_000, 999_999, 6))
     (run_dir.path / "checkpoints" / ".step_000018.part").mkdir()
@@ -191,40 +180,6 @@ def test_step_folders_of_a_folder_that_is_not_there_are_none(tmp_path: Path) -> 
     assert step_folders(tmp_path / "eval") == []
 
 
-def test_a_running_run_means_its_newest_checkpoint(tmp_path: Path) -> None:
-    run_dir = make_run(tmp_path / "a", "running")
-    assert find_checkpoint(run_dir.path) == run_dir.checkpoint_dir(12)
-
-
-def test_a_finished_run_means_its_best_checkpoint(tmp_path: Path) -> None:
-    run_dir = make_run(tmp_path / "a")
-    run_dir.write_run({"state": "finished", "result": {"best_checkpoint": "step_000006"}})
-    assert find_checkpoint(run_dir.path) == run_dir.checkpoint_dir(6)
-    assert best_checkpoint(run_dir) == run_dir.checkpoint_dir(6)
-
-
-def test_a_checkpoint_is_found_by_its_own_path_from_wherever_one_stands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = make_run(tmp_path / "a").checkpoint_dir(6)
-    assert find_checkpoint(folder) == folder
-    for here, path in [(tmp_path, "a/checkpoints/step_000006"), (folder.parent, folder.name)]:
-        monkeypatch.chdir(here)
-        assert os.path.samefile(find_checkpoint(Path(path)), folder)
-    monkeypatch.chdir(folder)
-    assert os.path.samefile(find_checkpoint(Path()), folder)
-
-
-def test_a_checkpoint_that_is_not_there_is_told(tmp_path: Path) -> None:
-    run_dir = make_run(tmp_path / "a", "running", steps=())
-    with pytest.raises(CheckpointError, match=r"a has no checkpoint yet$"):
-        find_checkpoint(run_dir.path)
-    with pytest.raises(CheckpointError, match=r"step_000099: there is no such checkpoint$"):
-        find_checkpoint(run_dir.checkpoint_dir(99))
-    with pytest.raises(RunDirError, match=r"is not a run: no run\.json in it$"):
-        find_checkpoint(tmp_path / "checkpoints" / "step_000001")
-
-
 def test_each_own_name_has_its_place(tmp_path: Path) -> None:
     run_dir = RunDir(tmp_path)
     places = [
@@ -249,11 +204,3 @@ def test_a_sweep_is_told_from_somebody_elses_folder(tmp_path: Path) -> None:
 def test_what_a_killed_process_left_half_written_is_ours(tmp_path: Path) -> None:
     (tmp_path / ".run.json.part").write_text("{")
     check_claimable(tmp_path, overwrite=False)
-
-
-def test_a_checkpoint_named_from_inside_leads_to_its_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_dir = make_run(tmp_path / "a")
-    monkeypatch.chdir(run_dir.path / "checkpoints")
-    assert find_checkpoint(Path("step_000006")) == run_dir.checkpoint_dir(6)

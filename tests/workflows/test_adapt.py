@@ -106,10 +106,10 @@ def test_in_fp32_nothing_is_cast(model: nn.Module) -> None:
 
 
 def test_only_full_fine_tuning_in_half_autocasts() -> None:
-    cpu, full = torch.device("cpu"), AdapterConfig(type="none", full=True)
-    assert autocast_for(AdapterConfig(type="svd"), "bf16", cpu) is nullcontext
-    assert autocast_for(full, "fp32", cpu) is nullcontext
-    with autocast_for(full, "bf16", cpu)():
+    cpu = torch.device("cpu")
+    assert autocast_for("bf16", cpu, adapted=True) is nullcontext
+    assert autocast_for("fp32", cpu, adapted=False) is nullcontext
+    with autocast_for("bf16", cpu, adapted=False)():
         assert torch.is_autocast_enabled("cpu")
 
 

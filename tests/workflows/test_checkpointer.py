@@ -14,6 +14,7 @@ from qarank.engine.tracking import NullTracker
 from qarank.errors import RunError
 from qarank.workflows.build import Setting, build_allocator, build_model, build_trainer
 from qarank.workflows.checkpointer import Checkpointer, SavedState
+from qarank.workflows.manner import Manner
 from qarank.workflows.prepare import Prepared
 
 Make = Callable[..., Checkpointer]
@@ -50,7 +51,8 @@ def make(prepare_tiny: Callable[..., Prepared], tmp_path: Path) -> Make:
             trainer,
             layers,
             allocator,
-            describe_counts=lambda _: COUNTS,
+            describe_counts=lambda: COUNTS,
+            describe_manner=lambda _: Manner(),
         )
 
     return build

@@ -106,7 +106,7 @@ def test_evaluation_data_may_come_from_elsewhere(
 ) -> None:
     recipe = tiny_recipe()
     part = load_evaluation_part(
-        "sample:almanac", "train", recipe=recipe, tokenizer=tokenizer, limit=24
+        "sample:almanac", "train", lengths=recipe.data, tokenizer=tokenizer, limit=24
     )
     assert part.examples == almanac("train")[:24]
 

@@ -21,6 +21,7 @@ from qarank.workflows.disk_need import (
     count_free_bytes,
     find_disk_need,
 )
+from qarank.workflows.manner import Manner
 from qarank.workflows.prepare import Prepared, prepare_run
 from qarank.workflows.run_state import collect_tensors
 from qarank.workflows.save import save_checkpoint
@@ -45,6 +46,7 @@ def save_first_step(prepared: Prepared, folder: Path) -> None:
         layers,
         recipe=prepared.recipe,
         tokenizer=prepared.tokenizer,
+        manner=Manner(),
         state=collect_tensors(trainer, allocator, [trainer.generators]),
         facts={"global_step": 1, "metrics": {}},
     )

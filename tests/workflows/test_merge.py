@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from qarank.errors import CheckpointError, RunDirError
+from qarank.errors import AdapterError, CheckpointError, RunDirError
 from qarank.workflows.logits import compute_logits, largest_difference
-from qarank.workflows.merge import MERGE_INFO, build_probe, merge_run
-from qarank.workflows.saved_model import open_run
+from qarank.workflows.merge import MERGE_INFO, TOLERANCES, MergeOptions, build_probe, merge_run
+from qarank.workflows.saved_model import open_model
 
 PLAIN_TRANSFORMERS = """
 import json, sys
@@ -41,7 +42,7 @@ def test_plain_transformers_gives_the_adapters_logits(pruned_run: Any, tmp_path:
     command = [sys.executable, "-c", PLAIN_TRANSFORMERS, str(out), QUESTION, CONTEXT]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     found = json.loads(done.stdout)
-    opened = open_run(pruned_run.last_checkpoint, precision="fp32")
+    opened = open_model(pruned_run.last_checkpoint, precision="fp32")
     batch = dict(opened.tokenizer(QUESTION, CONTEXT, return_tensors="pt"))
     adapted = compute_logits(opened.reader.model, batch)
     assert "token_type_ids" in found["inputs"]
@@ -74,14 +75,14 @@ def test_a_whole_model_is_merged_as_it_is(train_tiny: Callable[..., Any], tmp_pa
 
 
 def test_the_probe_is_a_pair(pruned_run: Any) -> None:
-    batch = build_probe(open_run(pruned_run.folder).tokenizer)
+    batch = build_probe(open_model(pruned_run.folder).tokenizer)
     assert set(batch["token_type_ids"].flatten().tolist()) == {0, 1}
 
 
 def test_somebody_elses_folder_is_never_replaced(pruned_run: Any, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(RunDirError, match="holds something else; choose another name"):
-        merge_run(pruned_run.folder, tmp_path, overwrite=True)
+        merge_run(pruned_run.folder, tmp_path, MergeOptions(overwrite=True))
     assert (tmp_path / "letter.txt").read_text() == "mine"
 
 
@@ -89,7 +90,7 @@ def test_a_file_is_never_replaced(pruned_run: Any, tmp_path: Path) -> None:
     path = tmp_path / "merged"
     path.write_text("mine")
     with pytest.raises(RunDirError, match="holds something else"):
-        merge_run(pruned_run.folder, path, overwrite=True)
+        merge_run(pruned_run.folder, path, MergeOptions(overwrite=True))
 
 
 def test_a_merged_model_is_replaced_when_asked(pruned_run: Any, tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_a_merged_model_is_replaced_when_asked(pruned_run: Any, tmp_path: Path) 
     with pytest.raises(RunDirError, match="holds a merged model; --overwrite replaces it"):
         merge_run(pruned_run.folder, out)
     (out / "config.json").unlink()
-    merge_run(pruned_run.folder, out, overwrite=True)
+    merge_run(pruned_run.folder, out, MergeOptions(overwrite=True))
     assert (out / "config.json").is_file()
 
 
@@ -126,3 +127,70 @@ def test_logits_that_differ_leave_nothing_behind(
     with pytest.raises(CheckpointError, match=r"off by 0\.01 of the largest; at most 0\.0001"):
         merge_run(pruned_run.folder, tmp_path / "merged")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("to", ["lora", "adalora"])
+def test_peft_opens_an_adapter_that_was_merged_into_its_format(
+    to: str, pruned_run: Any, tmp_path: Path
+) -> None:
+    report = merge_run(pruned_run.last_checkpoint, tmp_path / "out", MergeOptions(to=to))
+    assert report["largest_difference"] <= 1e-4 and report["kept_energy"] == 1.0
+    command = [sys.executable, "-c", PLAIN_PEFT, str(tmp_path / "out"), QUESTION, CONTEXT]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    opened = open_model(pruned_run.last_checkpoint, precision="fp32")
+    batch = dict(opened.tokenizer(QUESTION, CONTEXT, return_tensors="pt"))
+    adapted = compute_logits(opened.reader.model, batch)
+    assert largest_difference(adapted, torch.tensor(json.loads(done.stdout))) <= 1e-4
+
+
+PLAIN_PEFT = """
+import json, sys
+sys.modules["qarank"] = None  # importing it would fail
+import torch
+from peft import PeftConfig, PeftModel
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+folder, question, context = sys.argv[1:]
+base = PeftConfig.from_pretrained(folder).base_model_name_or_path
+model = AutoModelForQuestionAnswering.from_pretrained(base, dtype=torch.float32)
+model = PeftModel.from_pretrained(model, folder).eval()
+batch = AutoTokenizer.from_pretrained(folder)(question, context, return_tensors="pt")
+with torch.inference_mode():
+    output = model(**batch)
+print(json.dumps(torch.stack([output.start_logits, output.end_logits]).tolist()))
+"""
+
+
+@pytest.mark.parametrize(("dtype", "torch_dtype"), [("bf16", torch.bfloat16), ("fp16", torch.half)])
+@pytest.mark.parametrize(
+    ("to", "file"), [("dense", "model.safetensors"), ("lora", "adapter_model.safetensors")]
+)
+def test_half_precision_is_written_and_what_it_costs_is_told(
+    to: str, file: str, dtype: str, torch_dtype: torch.dtype, pruned_run: Any, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    report = merge_run(pruned_run.last_checkpoint, out, MergeOptions(to=to, dtype=dtype))
+    assert {tensor.dtype for tensor in load_file(out / file).values()} == {torch_dtype}
+    assert 0 < report["largest_difference"] <= TOLERANCES[dtype]
+
+
+def test_a_lower_rank_cuts_each_update_to_the_nearest(pruned_run: Any, tmp_path: Path) -> None:
+    options = MergeOptions(to="lora", rank=1)
+    report = merge_run(pruned_run.last_checkpoint, tmp_path / "one", options)
+    assert report["ranks"] == report["matrices"]
+    assert 0 < report["kept_energy"] < 1 and report["cut_difference"] > 1e-3
+    largest = max(pruned_run.run["result"]["ranks"].values())
+    assert largest > 1
+    options = MergeOptions(rank=largest)
+    whole = merge_run(pruned_run.last_checkpoint, tmp_path / "whole", options)
+    assert whole["kept_energy"] == pytest.approx(1.0)
+    assert whole["cut_difference"] < 1e-5
+
+
+@pytest.mark.parametrize("options", [{"to": "lora"}, {"to": "adalora"}, {"rank": 2}])
+def test_a_full_model_is_no_adapter(
+    options: dict[str, Any], train_tiny: Callable[..., Any], tmp_path: Path
+) -> None:
+    finished = train_tiny(adapter={"type": "none"}, allocator={"type": "none"})
+    with pytest.raises(AdapterError, match="holds a full model: without adapters it stays dense"):
+        merge_run(finished.folder, tmp_path / "out", MergeOptions(**options))
+    assert not (tmp_path / "out").exists()

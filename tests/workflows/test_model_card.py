@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from qarank.config.schema import Recipe
+from qarank.workflows.manner import Manner
 from qarank.workflows.model_card import render_model_card
 
 FACTS = {"global_step": 12, "metrics": {"exact": 70.123, "f1": 75.5, "total": 24}}
@@ -20,7 +21,7 @@ def test_a_card_says_what_it_is_how_it_scores_and_what_rank_it_kept(
     tiny_recipe: Callable[..., Recipe],
 ) -> None:
     recipe = tiny_recipe()
-    card = render_model_card(recipe, ranks={"a.query": 3, "a.key": 0}, facts=FACTS)
+    card = render_model_card(recipe, ranks={"a.query": 3, "a.key": 0}, facts=FACTS, manner=Manner())
     assert "after 12 optimizer steps. Trained with qarank, seed 1." in card
     assert "svd adapters of r 4, alpha 8, pruned by AdaLoRA's allocator" in card
     assert "| exact | 70.12 |\n| f1 | 75.50 |" in card
@@ -31,7 +32,9 @@ def test_a_card_says_what_it_is_how_it_scores_and_what_rank_it_kept(
 
 def test_the_hub_reads_the_front_matter(tiny_recipe: Callable[..., Recipe]) -> None:
     recipe = tiny_recipe()
-    front = front_matter(render_model_card(recipe, ranks={"a.query": 3}, facts=FACTS))
+    front = front_matter(
+        render_model_card(recipe, ranks={"a.query": 3}, facts=FACTS, manner=Manner())
+    )
     assert front["base_model"] == recipe.model.name_or_path
     assert front["library_name"] == "peft"
     assert front["pipeline_tag"] == "question-answering"
@@ -49,7 +52,7 @@ def test_a_full_model_is_no_peft_adapter(
     adapter: dict[str, Any], said: str, tiny_recipe: Callable[..., Recipe]
 ) -> None:
     recipe = tiny_recipe(adapter=adapter, allocator=NO_ALLOCATOR)
-    card = render_model_card(recipe, ranks={}, facts=FACTS)
+    card = render_model_card(recipe, ranks={}, facts=FACTS, manner=Manner())
     assert said in card
     assert front_matter(card)["library_name"] == "transformers"
     assert "Ranks kept" not in card
@@ -59,20 +62,25 @@ def test_a_run_without_an_allocator_is_not_called_pruned(
     tiny_recipe: Callable[..., Recipe],
 ) -> None:
     recipe = tiny_recipe(allocator=NO_ALLOCATOR)
-    assert "pruned" not in render_model_card(recipe, ranks={"a.query": 4}, facts=FACTS)
+    assert "pruned" not in render_model_card(
+        recipe, ranks={"a.query": 4}, facts=FACTS, manner=Manner()
+    )
 
 
 def test_a_card_before_any_evaluation_has_no_table_of_figures(
     tiny_recipe: Callable[..., Recipe],
 ) -> None:
     facts = {"global_step": 2, "metrics": {}}
-    assert "| figure |" not in render_model_card(tiny_recipe(), ranks={}, facts=facts)
+    assert "| figure |" not in render_model_card(
+        tiny_recipe(), ranks={}, facts=facts, manner=Manner()
+    )
 
 
 def test_a_tuned_threshold_is_on_the_card(tiny_recipe: Callable[..., Recipe]) -> None:
     plain = tiny_recipe()
-    facts = {**FACTS, "null_threshold": -1.25}
-    assert "threshold" not in render_model_card(plain, ranks={}, facts=facts)
+    manner = Manner(null_threshold=-1.25)
+    assert "threshold" not in render_model_card(plain, ranks={}, facts=FACTS, manner=manner)
     data = plain.data.model_copy(update={"threshold_share": 0.1})
     tuned = plain.model_copy(update={"data": data})
-    assert "Null threshold: -1.2500, tuned on" in render_model_card(tuned, ranks={}, facts=facts)
+    card = render_model_card(tuned, ranks={}, facts=FACTS, manner=manner)
+    assert "Null threshold: -1.2500, tuned on" in card

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase
 
-from qarank.config.schema import DataConfig, EvalConfig
+from qarank.config.schema import EvalConfig
 from qarank.errors import DataError
 from qarank.squad.contexts import Question
 from qarank.squad.examples import Example
@@ -22,6 +22,7 @@ from qarank.squad.feature_table import FeatureTable
 from qarank.squad.features import build_features
 from qarank.squad.sources import load_examples
 from qarank.workflows import predict as module
+from qarank.workflows.manner import Manner
 from qarank.workflows.predict import (
     QAPredictor,
     choose_settings,
@@ -55,7 +56,7 @@ class WordModel(nn.Module):
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A run that `predict_answers` opens; its run.json is this dict."""
+    """A run that `predict_answers` opens; its manner has this dict."""
     facts: dict[str, Any] = {"version_2_with_negative": True}
     tokenizer: PreTrainedTokenizerBase = BertTokenizer(vocab=VOCAB)
     reader = Reader(
@@ -64,14 +65,17 @@ def run(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         pad_token_id=tokenizer.pad_token_id,
         padding_side=tokenizer.padding_side,
     )
-    recipe = SimpleNamespace(
-        data=DataConfig(source="sample:almanac", max_seq_length=24, doc_stride=4),
-        eval=EvalConfig(batch_size=2),
-    )
-    run_dir = SimpleNamespace(read_run=lambda: facts)
-    saved = SimpleNamespace(run_dir=run_dir, recipe=recipe, checkpoint=Path("run/step"))
-    opened = SimpleNamespace(saved=saved, reader=reader, tokenizer=tokenizer)
-    monkeypatch.setattr(module, "open_run", lambda path, precision: opened)
+
+    def open_model(path: Path, precision: str | None) -> SimpleNamespace:
+        return SimpleNamespace(
+            folder=path,
+            manner=Manner(max_seq_length=24, doc_stride=4, **facts),
+            settings=EvalConfig(batch_size=2),
+            reader=reader,
+            tokenizer=tokenizer,
+        )
+
+    monkeypatch.setattr(module, "open_model", open_model)
     return facts
 
 
@@ -206,7 +210,7 @@ def test_a_wrong_call_is_one_line(act: Callable[[QAPredictor], Any], message: st
 
 
 def test_a_bad_question_is_told_before_a_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "open_run", lambda path, precision: pytest.fail("it was loaded"))
+    monkeypatch.setattr(module, "open_model", lambda path, precision: pytest.fail("it was loaded"))
     with pytest.raises(DataError, match=r"questions\[1\]\.context is empty"):
         predict_answers(Path("run"), [PLAIN, {"question": "q", "context": ""}])
 

@@ -30,6 +30,7 @@ def test_a_checkpoint_is_a_plain_lora_folder_with_its_state(pruned_run: Any) -> 
         "adapter_model.safetensors",
         "README.md",
         "rank_pattern.json",
+        "answering.json",
         "manifest.json",
         "state/tensors.safetensors",
         "state/state.json",

@@ -1,7 +1,5 @@
-import json
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,11 +7,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from qarank.artifacts.checkpoint import read_state, write_manifest
-from qarank.artifacts.run_dir import RunDir
-from qarank.config.schema import EvalConfig
-from qarank.errors import AdapterError, CheckpointError, DataError, RecipeError, RunDirError
+from qarank.errors import AdapterError, CheckpointError, RecipeError, RunDirError
 from qarank.workflows.logits import compute_logits
-from qarank.workflows.saved_model import SavedRun, choose_threshold, find_run, open_run
+from qarank.workflows.saved_model import find_run, open_model
 
 WEIGHTS = "adapter_model.safetensors"
 BATCH = {
@@ -51,20 +47,20 @@ def test_a_tampered_checkpoint_is_refused_by_name(name: str, own_run: Any) -> No
     path = own_run.last_checkpoint / name
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(CheckpointError, match=f"step_000012 is damaged: {name} differs"):
-        open_run(own_run.last_checkpoint)
+        open_model(own_run.last_checkpoint)
 
 
 def test_a_checkpoint_without_a_file_of_its_manifest_is_refused(own_run: Any) -> None:
     (own_run.last_checkpoint / WEIGHTS).unlink()
     with pytest.raises(CheckpointError, match=f"{WEIGHTS} is missing"):
-        open_run(own_run.last_checkpoint)
+        open_model(own_run.last_checkpoint)
 
 
 def test_a_folder_that_holds_neither_adapter_nor_model_is_refused(own_run: Any) -> None:
     (own_run.last_checkpoint / "adapter_config.json").unlink()
     write_manifest(own_run.last_checkpoint)
     with pytest.raises(CheckpointError, match="neither an adapter nor a full model"):
-        open_run(own_run.last_checkpoint)
+        open_model(own_run.last_checkpoint)
 
 
 def test_an_adapter_of_other_shapes_is_refused_in_one_line(own_run: Any) -> None:
@@ -75,12 +71,12 @@ def test_an_adapter_of_other_shapes_is_refused_in_one_line(own_run: Any) -> None
     save_file(tensors, path)
     write_manifest(own_run.last_checkpoint)
     with pytest.raises(AdapterError) as caught:
-        open_run(own_run.last_checkpoint)
+        open_model(own_run.last_checkpoint)
     assert "\n" not in str(caught.value)
 
 
 def test_what_was_trained_comes_back(pruned_run: Any) -> None:
-    opened = open_run(pruned_run.last_checkpoint)
+    opened = open_model(pruned_run.last_checkpoint)
     tensors, _ = read_state(pruned_run.last_checkpoint)
     kept = {path for path, rank in pruned_run.run["result"]["ranks"].items() if rank}
     assert set(opened.layers) == kept
@@ -93,7 +89,7 @@ def test_what_was_trained_comes_back(pruned_run: Any) -> None:
 
 
 def test_a_run_in_bf16_keeps_adapters_head_and_logits_in_float32(pruned_run: Any) -> None:
-    reader = open_run(pruned_run.folder, precision="bf16").reader
+    reader = open_model(pruned_run.folder, precision="bf16").reader
     for name, parameter in reader.model.named_parameters():
         trained = "lora_" in name or name.startswith("qa_outputs")
         assert parameter.dtype == (torch.float32 if trained else torch.bfloat16), name
@@ -103,7 +99,7 @@ def test_a_run_in_bf16_keeps_adapters_head_and_logits_in_float32(pruned_run: Any
 
 def test_a_run_in_bf16_answers_much_as_in_fp32(pruned_run: Any) -> None:
     full, half = (
-        compute_logits(open_run(pruned_run.folder, precision=precision).reader.model, BATCH)
+        compute_logits(open_model(pruned_run.folder, precision=precision).reader.model, BATCH)
         for precision in ("fp32", "bf16")
     )
     assert not torch.equal(full, half)
@@ -112,10 +108,10 @@ def test_a_run_in_bf16_answers_much_as_in_fp32(pruned_run: Any) -> None:
 
 def test_fp16_without_a_gpu_is_refused(pruned_run: Any) -> None:
     if torch.cuda.is_available():
-        assert open_run(pruned_run.folder, precision="fp16").layers
+        assert open_model(pruned_run.folder, precision="fp16").layers
         return
     with pytest.raises(RecipeError, match="fp16, which needs a GPU"):
-        open_run(pruned_run.folder, precision="fp16")
+        open_model(pruned_run.folder, precision="fp16")
 
 
 @pytest.mark.parametrize("full", [True, False])
@@ -123,52 +119,10 @@ def test_a_whole_model_is_opened_without_its_base(
     full: bool, train_tiny: Callable[..., Any], tiny_model_dir: Path
 ) -> None:
     finished = train_tiny(adapter={"type": "none", "full": full}, allocator={"type": "none"})
-    opened = open_run(finished.folder)
+    opened = open_model(finished.folder)
     assert opened.layers == {}
     trained, _ = read_state(finished.last_checkpoint)
     for name, parameter in opened.reader.model.named_parameters():
         if f"model.{name}" in trained:
             assert torch.equal(parameter, trained[f"model.{name}"]), name
     assert ("model.bert.embeddings.LayerNorm.weight" in trained) == full
-
-
-def saved_with(folder: Path, threshold: float | str, facts: dict[str, Any]) -> SavedRun:
-    (folder / "state").mkdir()
-    (folder / "state" / "state.json").write_text(json.dumps(facts))
-    recipe = SimpleNamespace(eval=EvalConfig(null_threshold=threshold))
-    return SavedRun(RunDir(folder), folder, recipe)
-
-
-@pytest.mark.parametrize(
-    ("of_recipe", "facts", "asked", "chosen"),
-    [
-        (-1.5, {"null_threshold": -1.5}, None, -1.5),
-        (-1.5, {}, None, -1.5),  # as older checkpoints have it
-        (-1.5, {"null_threshold": -1.5}, 3.0, 3.0),
-        ("tuned", {"null_threshold": 0.75}, None, 0.75),
-        ("tuned", {"null_threshold": 0.75}, 0.0, 0.0),
-        ("tuned", {"null_threshold": None}, 0.0, 0.0),
-    ],
-)
-def test_the_threshold_is_the_one_asked_for_or_the_checkpoints(
-    of_recipe: float | str,
-    facts: dict[str, Any],
-    asked: float | None,
-    chosen: float,
-    tmp_path: Path,
-) -> None:
-    saved = saved_with(tmp_path, of_recipe, facts)
-    assert choose_threshold(saved, asked, with_null=True) == chosen
-
-
-def test_without_no_answer_there_is_no_threshold(tmp_path: Path) -> None:
-    saved = saved_with(tmp_path, 0.0, {})
-    assert choose_threshold(saved, None, with_null=False) is None
-    with pytest.raises(DataError, match="so a null threshold decides nothing; leave it out"):
-        choose_threshold(saved, 0.0, with_null=False)
-
-
-def test_a_checkpoint_without_a_tuned_threshold_says_what_to_do(tmp_path: Path) -> None:
-    saved = saved_with(tmp_path, "tuned", {"null_threshold": None})
-    with pytest.raises(CheckpointError, match="saved out of turn, .* give --null-threshold, or"):
-        choose_threshold(saved, None, with_null=True)

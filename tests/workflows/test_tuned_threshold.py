@@ -1,6 +1,5 @@
 """A threshold tuned on held-out training articles, from training to the commands that use it."""
 
-import json
 import os
 import shutil
 import signal
@@ -10,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from qarank.artifacts.checkpoint import read_facts
 from qarank.artifacts.run_dir import RunDir
 from qarank.config.schema import Recipe
 from qarank.errors import CheckpointError, StoppedError
 from qarank.squad.examples import Example
 from qarank.workflows.evaluate import evaluate_run
+from qarank.workflows.manner import Manner
 from qarank.workflows.predict import predict_answers
 from qarank.workflows.prepare import prepare_run
 from qarank.workflows.train import TrainOptions, run_path, train_recipe
@@ -41,8 +40,10 @@ def train(recipe: Recipe, *, resume: bool = False) -> dict[str, Any]:
     return train_recipe(recipe, options)
 
 
-def thresholds(folder: Path) -> dict[str, float]:
-    return {path.name: read_facts(path)["null_threshold"] for path in RunDir(folder).checkpoints()}
+def thresholds(folder: Path) -> dict[str, float | None]:
+    return {
+        path.name: Manner.of_folder(path).null_threshold for path in RunDir(folder).checkpoints()
+    }
 
 
 def test_each_checkpoint_has_its_own_threshold_and_the_commands_take_it(
@@ -106,6 +107,6 @@ def test_a_checkpoint_saved_out_of_turn_has_no_threshold_yet(
     with pytest.raises(StoppedError):
         train(recipe)
     (checkpoint,) = RunDir(run_path(recipe)).checkpoints()
-    assert json.loads((checkpoint / "state" / "state.json").read_text())["null_threshold"] is None
+    assert Manner.of_folder(checkpoint).null_threshold is None
     with pytest.raises(CheckpointError, match="before its null threshold was tuned"):
         predict_answers(checkpoint, [Example("a", "", "Ann.", "Who?")])

@@ -11,7 +11,7 @@ from qarank.config.schema import Recipe
 from qarank.errors import CheckpointError, NoOpError, RunError
 from qarank.ranks.selection import Pool
 from qarank.workflows.prepare import prepare_run
-from qarank.workflows.saved_model import open_run
+from qarank.workflows.saved_model import open_model
 from qarank.workflows.verify import check_allocation, check_reloaded, check_steps
 
 WEIGHTS = "adapter_model.safetensors"
@@ -76,13 +76,13 @@ def test_the_ranks_kept_are_the_patterns() -> None:
 
 def test_a_checkpoint_reloaded_gives_the_same_logits(own_run: Any) -> None:
     prepared = prepare_run(own_run.recipe)
-    reader = open_run(own_run.last_checkpoint, precision="fp32").reader
+    reader = open_model(own_run.last_checkpoint, precision="fp32").reader
     assert check_reloaded(own_run.last_checkpoint, prepared, reader, "fp32") < 1e-6
 
 
 def test_a_damaged_checkpoint_is_caught(own_run: Any) -> None:
     prepared = prepare_run(own_run.recipe)
-    reader = open_run(own_run.last_checkpoint, precision="fp32").reader
+    reader = open_model(own_run.last_checkpoint, precision="fp32").reader
     path = own_run.last_checkpoint / WEIGHTS
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match=f"{WEIGHTS} differs from its manifest"):
@@ -100,7 +100,7 @@ def test_other_weights_under_a_whole_manifest_are_caught(
     part: str, message: str, own_run: Any
 ) -> None:
     prepared = prepare_run(own_run.recipe)
-    reader = open_run(own_run.last_checkpoint, precision="fp32").reader
+    reader = open_model(own_run.last_checkpoint, precision="fp32").reader
     path = own_run.last_checkpoint / WEIGHTS
     tensors = load_file(path)
     for key in tensors:
@@ -122,7 +122,7 @@ def test_training_ends_with_the_check(
 
 def test_a_change_of_an_update_too_small_for_the_logits_is_caught(own_run: Any) -> None:
     prepared = prepare_run(own_run.recipe)
-    reader = open_run(own_run.last_checkpoint, precision="fp32").reader
+    reader = open_model(own_run.last_checkpoint, precision="fp32").reader
     path = own_run.last_checkpoint / WEIGHTS
     tensors = load_file(path)
     changed = next(name for name in tensors if name.endswith("lora_A.weight"))

@@ -1,0 +1,108 @@
+"""Opens folders that no run of ours stands behind: PEFT's adapters, and models with a head."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+from qarank.adapters.lora import LoRALinear
+from qarank.adapters.peft_format import AdapterFolder, load_updates
+from qarank.adapters.peft_updates import read_head
+from qarank.artifacts.checkpoint import is_adapter, is_full_model, read_adapter, verify_checkpoint
+from qarank.artifacts.names import MANIFEST
+from qarank.config.schema import ModelConfig
+from qarank.errors import AdapterError, HubError, ModelError, RunDirError
+from qarank.workflows.model import (
+    HEAD,
+    load_base_model,
+    load_config,
+    load_reader,
+    load_tokenizer,
+)
+from qarank.workflows.model_source import ModelSource, find_model
+
+LOG = logging.getLogger("qarank")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "spm.model", "vocab.txt")
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """What a folder held.
+
+    Attributes:
+        model: in float32.
+        layers: path -> adapter; empty for a full model.
+        config: the model's.
+        tokenizer: the folder's, or its base's.
+        base: name or path of the base of an adapter, or of the model itself.
+        revision: of the base on the hub.
+    """
+
+    model: nn.Module
+    layers: dict[str, LoRALinear]
+    config: PretrainedConfig
+    tokenizer: PreTrainedTokenizerBase
+    base: str
+    revision: str | None
+
+
+def open_folder(path: Path) -> FoundModel:
+    """The model of a folder.
+
+    Raises:
+        RunDirError: it holds neither an adapter nor a model.
+        AdapterError, ModelError, HubError: what it holds cannot be read, or its base not be found.
+        CheckpointError: it is a damaged checkpoint.
+    """
+    if (path / MANIFEST).is_file():
+        verify_checkpoint(path)
+    if is_adapter(path):
+        return _open_adapter(path)
+    if is_full_model(path):
+        source = ModelSource(str(path), {})
+        config = load_config(source, ModelConfig(name_or_path=str(path)))
+        model = load_reader(source, config)
+        return FoundModel(model, {}, config, load_tokenizer(source), str(path), None)
+    names = "no run.json, adapter_config.json or config.json in it"
+    what = names if path.exists() else "no such folder"
+    raise RunDirError(f"{path} is not a run, an adapter or a model: {what}")
+
+
+def _open_adapter(path: Path) -> FoundModel:
+    folder = AdapterFolder(*read_adapter(path))
+    base, revision = _name_base(path, folder.config)
+    settings = ModelConfig(name_or_path=base, revision=revision)
+    try:
+        source = find_model(settings)
+        config = load_config(source, settings)
+        brings_head = any(name.startswith(f"{HEAD}.") for name in read_head(folder.tensors))
+        if brings_head:
+            model = load_base_model(source, config, seed=0)
+        else:
+            model = load_reader(source, config)
+    except (ModelError, HubError) as error:
+        raise type(error)(f"{path}: of its base: {error}") from error
+    layers = load_updates(model, folder, head=[HEAD] if brings_head else [])
+    has_own = any((path / name).is_file() for name in TOKENIZER_FILES)
+    tokenizer = load_tokenizer(ModelSource(str(path), {}) if has_own else source)
+    if folder.config.get("task_type") == "QUESTION_ANS":
+        _drop_token_types(path, tokenizer)
+    return FoundModel(model, layers, config, tokenizer, base, revision)
+
+
+def _name_base(path: Path, config: dict[str, Any]) -> tuple[str, str | None]:
+    base = config.get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise AdapterError(f"{path}: adapter_config.json names no base_model_name_or_path")
+    return base, config.get("revision")
+
+
+def _drop_token_types(path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Feed the model as it was trained: PEFT's question-answering wrapper passes no token types."""
+    if "token_type_ids" in tokenizer.model_input_names:
+        names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
+        tokenizer.model_input_names = names
+        LOG.info("%s: task_type QUESTION_ANS, PEFT passes no token types: nor do we", path)

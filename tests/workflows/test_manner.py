@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+
+from qarank.config.schema import Recipe
+from qarank.errors import CheckpointError, DataError
+from qarank.workflows.manner import Manner
+
+FOLDER = Path("runs/mine")
+
+
+def test_a_folder_gives_back_what_was_written_there(tmp_path: Path) -> None:
+    for threshold in (-1.5, None):
+        manner = Manner(96, 24, 5, 7, threshold, version_2_with_negative=False)
+        manner.write(tmp_path)
+        assert Manner.of_folder(tmp_path) == manner
+
+
+def test_a_folder_that_says_nothing_is_read_as_run_qa_would(tmp_path: Path) -> None:
+    assert Manner.of_folder(tmp_path) == Manner(384, 128, 20, 30, 0.0, version_2_with_negative=True)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"max_seq_length": 3}'])
+def test_a_file_that_cannot_be_read_is_told(text: str, tmp_path: Path) -> None:
+    (tmp_path / "answering.json").write_text(text)
+    with pytest.raises(CheckpointError, match="answering.json cannot be read as how a model ans"):
+        Manner.of_folder(tmp_path)
+
+
+def test_a_recipe_says_how_its_model_answers() -> None:
+    recipe = Recipe.model_validate(
+        {
+            "name": "x",
+            "model": {"name_or_path": "some/model"},
+            "data": {"source": "squad_v2", "max_seq_length": 96, "doc_stride": 24},
+            "train": {"max_steps": 1},
+            "eval": {"n_best_size": 5, "max_answer_length": 7},
+        }
+    )
+    manner = Manner.of_recipe(recipe, null_threshold=2.0, with_null=True)
+    assert manner == Manner(96, 24, 5, 7, 2.0, version_2_with_negative=True)
+    settings = manner.eval_settings()
+    assert (settings.n_best_size, settings.max_answer_length) == (5, 7)
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "chosen"), [(-1.5, None, -1.5), (-1.5, 3.0, 3.0), (None, 0.0, 0.0)]
+)
+def test_the_threshold_is_the_one_asked_for_or_the_models_own(
+    own: float | None, asked: float | None, chosen: float
+) -> None:
+    manner = Manner(null_threshold=own)
+    assert manner.choose_threshold(asked, with_null=True, of=FOLDER) == chosen
+
+
+def test_without_no_answer_there_is_no_threshold() -> None:
+    assert Manner().choose_threshold(None, with_null=False, of=FOLDER) is None
+    with pytest.raises(DataError, match="^runs/mine was .* so a null threshold decides nothing"):
+        Manner().choose_threshold(0.0, with_null=False, of=FOLDER)
+
+
+def test_a_model_without_a_tuned_threshold_says_what_to_do() -> None:
+    with pytest.raises(CheckpointError, match="saved out of turn, .* give --null-threshold, or"):
+        Manner(null_threshold=None).choose_threshold(None, with_null=True, of=FOLDER)
