@@ -71,8 +71,12 @@ class AllocatorConfig(Section):
         description="Scores by sensitivity, by size, or at random; file: ranks as in pattern, from"
         " the start; none: every matrix keeps r.",
     )
-    target_r: PositiveInt | None = Field(None, description="Triplets a matrix at the end, mean.")
-    target_total: PositiveInt | None = Field(None, description="Triplets at the end, in all.")
+    target_r: PositiveInt | None = Field(
+        None, description="Triplets a matrix at the end, mean; or what those would cost."
+    )
+    target_total: PositiveInt | None = Field(
+        None, description="What is kept at the end, in all, in budget_unit."
+    )
     budget_unit: Literal["triplets", "parameters"] = Field(
         "triplets", description="What the budget counts; a triplet has in + out parameters."
     )

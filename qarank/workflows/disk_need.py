@@ -74,7 +74,7 @@ def count_checkpoint_bytes(plan: Plan, recipe: Recipe) -> int:
     if not plan.matrices:
         opened = plan.base_parameters
     state = plan.trained_parameters * (1 + AVERAGES)
-    if plan.schedule is not None:
+    if recipe.allocator.type == "adalora":  # the others keep next to nothing
         state += plan.adapter_parameters * AVERAGES
     around = CHECKPOINT_BYTES + len(plan.matrices) * (
         MATRIX_BYTES + recipe.adapter.r * TRIPLET_BYTES

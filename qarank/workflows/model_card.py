@@ -9,6 +9,13 @@ from qarank.config.schema import Recipe
 from qarank.workflows.manner import Manner
 
 SHOWN_METRICS = ("exact", "exact_match", "f1", "HasAns_exact", "HasAns_f1", "NoAns_exact")
+ALLOCATED = {  # allocator.type -> what it did
+    "adalora": ", pruned by AdaLoRA's allocator",
+    "norm": ", pruned by the norms of triplets",
+    "random": ", pruned at random",
+    "file": ", at the ranks of another run",
+    "none": "",
+}
 
 
 def render_model_card(
@@ -57,8 +64,8 @@ def _describe_method(recipe: Recipe) -> str:
     adapter = recipe.adapter
     if adapter.type == "none":
         return "full fine-tuning" if adapter.full else "head only"
-    pruned = ", pruned by AdaLoRA's allocator" if recipe.allocator.type != "none" else ""
-    return f"{adapter.type} adapters of r {adapter.r}, alpha {adapter.alpha}{pruned}"
+    allocated = ALLOCATED[recipe.allocator.type]
+    return f"{adapter.type} adapters of r {adapter.r}, alpha {adapter.alpha}{allocated}"
 
 
 def _table(title: str, metrics: Mapping[str, Any]) -> list[str]:

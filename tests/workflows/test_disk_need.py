@@ -53,6 +53,7 @@ def save_first_step(prepared: Prepared, folder: Path) -> None:
 
 
 NONE = {"type": "none"}
+NORM = {"type": "norm", "target_r": 2, "tinit": 0, "tfinal": 0, "delta_t": 1}
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,7 @@ NONE = {"type": "none"}
     [
         ({"type": "svd", "r": 32}, None),  # None: the tiny recipe's own
         ({"type": "svd", "r": 4}, None),
+        ({"type": "svd", "r": 32}, NORM),
         ({"type": "svd", "r": 32}, NONE),
         ({"type": "frd", "r": 32}, NONE),
         ({"type": "none"}, NONE),

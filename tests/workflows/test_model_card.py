@@ -30,6 +30,23 @@ def test_a_card_says_what_it_is_how_it_scores_and_what_rank_it_kept(
     assert "| `a.key` | 0 |" in card
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("norm", "alpha 8, pruned by the norms of triplets"),
+        ("random", "alpha 8, pruned at random"),
+        ("file", "alpha 8, at the ranks of another run"),
+    ],
+)
+def test_a_card_says_how_ranks_were_chosen(
+    kind: str, words: str, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    keys = {"pattern": "runs/other"} if kind == "file" else {"target_r": 2}
+    recipe = tiny_recipe(allocator={"type": kind, **keys})
+    card = render_model_card(recipe, ranks={"a.query": 3}, facts=FACTS, manner=Manner())
+    assert words in card
+
+
 def test_the_hub_reads_the_front_matter(tiny_recipe: Callable[..., Recipe]) -> None:
     recipe = tiny_recipe()
     front = front_matter(
