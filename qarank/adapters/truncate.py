@@ -4,6 +4,8 @@ Dims: k: rank of the update; in_features, out_features: of its matrix.
 Source: Eckart and Young (1936): no matrix of that rank is nearer in Frobenius norm.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -43,3 +45,23 @@ def truncate_update(update: PlainLoRA, rank: int) -> tuple[PlainLoRA, float]:
     share = float(energy[:kept].sum() / energy.sum()) if float(energy.sum()) > 0 else 1.0
     lora_A, lora_B = root[:, None] * vt[:kept], u[:, :kept] * root
     return PlainLoRA(lora_A.float(), lora_B.float(), float(kept)), share
+
+
+def ranks_within(spectra: Mapping[str, Tensor], budget: int) -> dict[str, int]:
+    """The rank of each matrix when all of them together keep `budget` singular values.
+
+    The largest are kept, so the updates stay as near as they can be in the sum of their squared
+    Frobenius norms; ties go to the earlier matrix, then the larger value.
+
+    Args:
+        spectra: path -> singular values (k,), falling.
+        budget: 0 or more; more than there are keeps them all.
+    """
+    values = torch.cat([*spectra.values(), torch.zeros(0)])
+    matrix = torch.repeat_interleave(
+        torch.arange(len(spectra)),
+        torch.tensor([len(sizes) for sizes in spectra.values()], dtype=torch.int64),
+    )
+    kept = values.argsort(descending=True, stable=True)[:budget]
+    counts = torch.bincount(matrix[kept], minlength=len(spectra)).tolist()
+    return dict(zip(spectra, counts, strict=True))

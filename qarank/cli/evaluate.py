@@ -18,7 +18,7 @@ from qarank.cli.options import (
     set_verbosity,
 )
 from qarank.cli.render import format_metrics, print_json
-from qarank.cli.score_table import print_against, print_scores
+from qarank.cli.score_table import print_against, print_curve, print_scores
 from qarank.errors import DataError
 
 if TYPE_CHECKING:
@@ -70,6 +70,15 @@ OutputOption = Annotated[
         help="Folder for answers and figures; default: beside the run.", show_default=False
     ),
 ]
+BudgetsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Score the adapter cut to each of these ranks in all, as 72,144,288; nothing is "
+        "trained.",
+        metavar="N,N,...",
+        show_default=False,
+    ),
+]
 CompatOption = Annotated[
     str | None,
     typer.Option(
@@ -89,6 +98,7 @@ def evaluate(
     compat: CompatOption = None,
     null_threshold: NullThresholdOption = None,
     output: OutputOption = None,
+    budgets: BudgetsOption = None,
     precision: PrecisionOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -107,35 +117,59 @@ def evaluate(
     check_threshold(null_threshold)
     _check_arguments(run, data, predictions)
     of_file = {"--na-prob": na_prob, "--na-prob-thresh": na_prob_thresh}
-    of_run: dict[str, Any] = {
-        "--precision": precision,
-        "--compat": compat,
-        "--null-threshold": null_threshold,
-        "--output": output,
-    }
-    from qarank.workflows.compare import Certainty
-
-    wanted = Certainty(resamples=bootstrap, against=against)
+    of_run = {"--precision": precision, "--null-threshold": null_threshold, "--budgets": budgets}
+    of_one = {"--compat": compat, "--output": output}
     if run is None:
-        _refuse_idle(of_run, "a RUN")
+        _refuse_idle({**of_run, **of_one}, "a RUN")
         assert predictions is not None and data is not None  # checked
+        wanted = _read_certainty(bootstrap, against)
         report = _score_file(predictions, data, na_prob, na_prob_thresh, wanted, quiet=quiet)
         _print_report(report, as_json=as_json, show=_show_file_scores(f"{predictions} on {data}"))
         return
     _refuse_idle(of_file, "--predictions")
+    common: dict[str, Any] = {
+        "data": data,
+        "precision": precision,
+        "null_threshold": null_threshold,
+    }
+    if budgets is not None:
+        _refuse_idle({**of_one, "--against": against}, "one evaluation, without --budgets,")
+        report = _score_curve(run, budgets, **common, show_progress=not quiet)
+        _print_report(report, as_json=as_json, show=print_curve)
+        return
     from qarank.workflows.evaluate import evaluate_run
 
+    wanted = _read_certainty(bootstrap, against)
     report = evaluate_run(
-        run,
-        data=data,
-        precision=precision,
-        show_progress=not quiet,
-        compat=compat,
-        null_threshold=null_threshold,
-        output=output,
-        wanted=wanted,
+        run, **common, compat=compat, output=output, wanted=wanted, show_progress=not quiet
     )
     _print_report(report, as_json=as_json, show=_show_run_scores)
+
+
+def _read_certainty(bootstrap: int, against: Path | None) -> "Certainty":
+    from qarank.workflows.compare import Certainty
+
+    return Certainty(resamples=bootstrap, against=against)
+
+
+def _score_curve(run: Path, budgets: str, **options: Any) -> dict[str, Any]:
+    asked = _read_budgets(budgets)
+    from qarank.workflows.rank_curve import score_budgets
+
+    return score_budgets(run, asked, **options)
+
+
+def _read_budgets(text: str) -> list[int]:
+    """72,144 -> [72, 144].
+
+    Raises:
+        DataError: a part is no whole number.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    for part in parts:
+        if not part.isdecimal():
+            raise DataError(f"--budgets is {text}; it must be whole numbers, as 72,144,288")
+    return [int(part) for part in parts]
 
 
 def _check_arguments(run: Path | None, data: Path | None, predictions: Path | None) -> None:

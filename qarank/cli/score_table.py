@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from qarank.cli.render import format_value, print_facts, print_table
+from qarank.cli.render import format_metrics, format_value, print_facts, print_table
 
 Named = Callable[[Mapping[str, Any]], Mapping[str, Any]]  # keys of figures -> names for people
 
@@ -47,6 +47,28 @@ def print_against(found: Mapping[str, Any]) -> None:
     questions = format_value(found["questions"])
     note = f"{questions} questions that both answer; p: paired randomisation test, two-sided"
     print_table(f"against {found['path']}", columns, rows, note=note)
+
+
+def print_curve(found: Mapping[str, Any]) -> None:
+    """A row a budget: what is left of the adapter, and what it scores."""
+    first = format_metrics(found["budgets"][0]["metrics"])
+    shown = [name for name in ("EM", "F1", "HasAns F1", "NoAns EM") if name in first]
+    rows = [
+        [
+            row["budget"],
+            sum(rank > 0 for rank in row["ranks"].values()),
+            row["parameters"],
+            f"{100 * row['kept_energy']:.1f} %",
+            *(format_metrics(row["metrics"])[name] for name in shown),
+        ]
+        for row in found["budgets"]
+    ]
+    print_table(
+        f"{found['checkpoint']} on {found['data']}",
+        ["rank in all", "matrices", "parameters", "of ||Delta W||^2", *shown],
+        rows,
+        note="cut to the largest singular values after training; nothing was trained anew",
+    )
 
 
 def format_interval(ends: list[float]) -> str:

@@ -86,10 +86,10 @@ def evaluate_run(
     if output is not None:
         check_evaluation_folder(output)
     opened = open_model(path, precision=precision)
-    part = _load_part(path, opened, data)
+    part = load_part(path, opened, data)
     tell_notes(part)
     others = read_others(wanted, part.label)
-    with_null = _allows_no_answer(opened, part)
+    with_null = allows_null(opened, part)
     threshold = opened.manner.choose_threshold(
         null_threshold, with_null=with_null, of=opened.folder
     )
@@ -119,7 +119,12 @@ def _choose_folder(opened: OpenedModel, output: Path | None, label: str) -> Path
     return opened.run.run_dir.eval_dir(opened.folder.name, label)
 
 
-def _load_part(path: Path, opened: OpenedModel, data: Path | None) -> Part:
+def load_part(path: Path, opened: OpenedModel, data: Path | None) -> Part:
+    """What a model is scored on: a file, or else its recipe's evaluation data.
+
+    Raises:
+        DataError: nothing names any.
+    """
     named = None if opened.run is None else opened.run.recipe.data
     location: Location | None = None
     limit = None
@@ -149,8 +154,8 @@ def _weigh(
     return metrics, list_comparison(scores, gold, others, wanted, is_v2=found.with_null)
 
 
-def _allows_no_answer(opened: OpenedModel, part: Part) -> bool:
-    """A run's model as it was trained or as the data shows; another's as the data shows."""
+def allows_null(opened: OpenedModel, part: Part) -> bool:
+    """Whether "no answer" is an answer: as a run was trained, or as the data shows."""
     if opened.run is None:
         return any(example.is_impossible for example in part.examples)
     if opened.manner.version_2_with_negative:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from qarank.adapters.layer import PlainLoRA
-from qarank.adapters.truncate import singular_triplets, truncate_update
+from qarank.adapters.truncate import ranks_within, singular_triplets, truncate_update
 
 
 def draw(k: int, rows: int, columns: int, seed: int) -> PlainLoRA:
@@ -58,3 +58,22 @@ def test_an_update_of_nothing_keeps_all_of_it() -> None:
     found, share = truncate_update(nothing, 1)
     assert share == 1.0
     assert not delta(found).any()
+
+
+@given(
+    values=st.lists(st.lists(st.sampled_from([0.5, 1.0, 2.0, 4.0]), max_size=4), max_size=4),
+    budget=st.integers(0, 20),
+)
+def test_a_budget_keeps_the_largest_singular_values_of_all(
+    values: list[list[float]], budget: int
+) -> None:
+    spectra = {str(n): torch.tensor(sorted(row, reverse=True)) for n, row in enumerate(values)}
+    ranks = ranks_within(spectra, budget)
+    kept = [size for n, row in spectra.items() for size in row[: ranks[n]].tolist()]
+    every = sorted((size for row in values for size in row), reverse=True)
+    assert sorted(kept, reverse=True) == every[:budget]
+
+
+def test_equal_values_are_kept_in_the_earlier_matrix() -> None:
+    spectra = {"a": torch.tensor([1.0]), "b": torch.tensor([1.0, 1.0])}
+    assert ranks_within(spectra, 2) == {"a": 1, "b": 1}

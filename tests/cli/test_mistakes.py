@@ -49,10 +49,16 @@ MISTAKES = {
         "eval --predictions {tmp}/no.json --data {mismatch}",
         ["answers[0]"],
     ),
-    "missing run": ("eval {tmp}/absent", ["absent is not a run: no such folder"]),
+    "missing run": (
+        "eval {tmp}/absent",
+        ["absent is not a run, an adapter or a model: no such folder"],
+    ),
     "missing run to merge": ("merge {tmp}/absent {tmp}/out", ["absent is not a run"]),
     "missing run to inspect": ("inspect-ranks {tmp}/absent", ["absent is not a run"]),
-    "no run but a folder": ("eval {tmp}/foreign", ["foreign is not a run: no run.json in it"]),
+    "no run but a folder": (
+        "eval {tmp}/foreign",
+        ["foreign is not a run, an adapter or a model: no run.json"],
+    ),
     "damaged checkpoint": ("eval {damaged}", ["is damaged: adapter_model.safetensors differs"]),
     "damaged, to merge": ("merge {damaged} {tmp}/out", ["is damaged"]),
     "merge onto a folder": ("merge {run} {tmp}/foreign/tiny", ["holds something else"]),

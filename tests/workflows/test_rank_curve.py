@@ -1,0 +1,53 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from qarank.errors import AdapterError, DataError
+from qarank.workflows.evaluate import evaluate_run
+from qarank.workflows.rank_curve import cut_to_budget, score_budgets
+from qarank.workflows.saved_model import open_model
+
+
+def test_the_whole_adapter_scores_as_eval_does_and_less_keeps_less(own_run: Any) -> None:
+    whole = evaluate_run(own_run.folder, data=None, precision=None, show_progress=False)
+    found = score_budgets(own_run.folder, [2, 5, 0])
+    rows = found["budgets"]
+    kept = sum(own_run.run["result"]["ranks"].values())
+    assert [row["budget"] for row in rows] == [kept, 5, 2, 0]
+    assert rows[0]["metrics"] == whole["metrics"]
+    assert (found["checkpoint"], found["data"]) == (whole["checkpoint"], whole["data"])
+    for row in rows:
+        assert sum(row["ranks"].values()) == row["budget"]
+    energies = [row["kept_energy"] for row in rows]
+    assert energies[0] == 1.0 and energies[-1] == 0.0
+    assert energies == sorted(energies, reverse=True)
+    assert rows[-1]["parameters"] == 0
+
+
+@torch.no_grad()
+def test_a_cut_is_the_nearest_there_is(pruned_run: Any) -> None:
+    """The singular values dropped, squared, are the squared distance."""
+    opened, cut = (open_model(pruned_run.folder, precision="fp32") for _ in range(2))
+    cut_to_budget(cut, 4)
+    spectra = [
+        torch.linalg.svdvals(each.delta_weight().double()) for each in opened.layers.values()
+    ]
+    dropped = torch.cat(spectra).sort(descending=True).values[4:]
+    distance = sum(
+        (layer.delta_weight() - cut.layers[path].delta_weight()).double().square().sum()
+        for path, layer in opened.layers.items()
+    )
+    assert float(distance) == pytest.approx(float(dropped.square().sum()), rel=1e-4)
+
+
+@pytest.mark.parametrize("budget", [-1, 8, 99])
+def test_a_budget_that_cuts_nothing_is_refused(budget: int, pruned_run: Any) -> None:
+    with pytest.raises(DataError, match=f"--budgets names {budget}; .* keeps 8, so 0..7$"):
+        score_budgets(pruned_run.folder, [3, budget])
+
+
+def test_a_full_model_has_no_rank_to_cut(tiny_model_dir: Path) -> None:
+    with pytest.raises(AdapterError, match="holds no adapter: there is no rank to cut"):
+        score_budgets(tiny_model_dir, [1])
