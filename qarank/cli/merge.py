@@ -15,6 +15,7 @@ from qarank.cli.options import (
     set_verbosity,
 )
 from qarank.cli.render import print_facts, print_json
+from qarank.errors import DataError
 
 OutArgument = Annotated[Path, typer.Argument(help="Folder to make.", show_default=False)]
 ToOption = Annotated[
@@ -30,6 +31,14 @@ RankOption = Annotated[
     ),
 ]
 
+PushOption = Annotated[
+    str | None,
+    typer.Option(
+        "--push-to-hub", help="Upload it as this model too.", metavar="NAME", show_default=False
+    ),
+]
+PrivateOption = Annotated[bool, typer.Option("--private", help="With --push-to-hub: not public.")]
+
 
 def merge(
     run: RunArgument,
@@ -37,6 +46,8 @@ def merge(
     to: ToOption = "dense",
     dtype: DtypeOption = "fp32",
     rank: RankOption = None,
+    push_to_hub: PushOption = None,
+    private: PrivateOption = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -56,8 +67,16 @@ def merge(
     check_choice("--dtype", dtype, ("fp32", "bf16", "fp16"))
     from qarank.workflows.merge import MergeOptions, merge_run
 
+    if push_to_hub is not None:
+        from qarank.workflows.push import check_pushable, push_folder
+
+        check_pushable(push_to_hub)
+    elif private:
+        raise DataError("--private goes with --push-to-hub only")
     options = MergeOptions(to=to, dtype=dtype, rank=rank, overwrite=overwrite)
     report = merge_run(run, out, options)
+    if push_to_hub is not None:
+        report["pushed"] = push_folder(out, push_to_hub, private=private)
     if as_json:
         print_json(report)
     else:

@@ -14,13 +14,15 @@ from qarank.adapters.merge import merge_adapters
 from qarank.adapters.peft_adalora import export_adalora
 from qarank.adapters.peft_format import AdapterFolder, export_updates
 from qarank.adapters.truncate import truncate_update
-from qarank.artifacts.atomic import write_json, writing
+from qarank.artifacts.atomic import write_json, write_text, writing
 from qarank.artifacts.checkpoint import write_adapter
 from qarank.artifacts.folders import replace_folder
+from qarank.artifacts.names import MODEL_CARD
 from qarank.errors import AdapterError, CheckpointError, RunDirError
 from qarank.workflows.foreign_model import open_folder
 from qarank.workflows.logits import compute_logits, largest_difference
 from qarank.workflows.model import HEAD, quiet_transformers
+from qarank.workflows.model_card import card_in_form, minimal_card
 from qarank.workflows.saved_model import OpenedModel, open_model
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -137,6 +139,14 @@ def _save(opened: OpenedModel, folder: Path, options: MergeOptions) -> None:
         write_adapter(folder, adapter.config, tensors)
     opened.tokenizer.save_pretrained(folder)
     opened.manner.write(folder)
+    own_card = opened.folder / MODEL_CARD
+    is_adapter = options.to != "dense"
+    write_text(
+        folder / MODEL_CARD,
+        card_in_form(own_card.read_text(encoding="utf-8"), is_adapter=is_adapter)
+        if opened.run is not None and own_card.is_file()
+        else minimal_card(opened.base, is_adapter=is_adapter),
+    )
 
 
 def _export(opened: OpenedModel, options: MergeOptions) -> AdapterFolder:

@@ -1,14 +1,20 @@
 """The model card of a checkpoint: what it is, how it scores, what rank it kept."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from qarank.config.load import dump_recipe
 from qarank.config.schema import Recipe
+from qarank.squad.source_names import is_file_name
 from qarank.workflows.manner import Manner
 
 SHOWN_METRICS = ("exact", "exact_match", "f1", "HasAns_exact", "HasAns_f1", "NoAns_exact")
+SCORES = ("exact", "exact_match", "f1")
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 ALLOCATED = {  # allocator.type -> what it did
     "adalora": ", pruned by AdaLoRA's allocator",
     "norm": ", pruned by the norms of triplets",
@@ -29,24 +35,19 @@ def render_model_card(
         facts: of the checkpoint; `global_step` and `metrics` are shown.
         manner: how the model answers; a tuned threshold is shown.
     """
-    base = recipe.model.name_or_path
-    front = {
-        "base_model": base,
-        "library_name": "peft" if ranks else "transformers",
-        "pipeline_tag": "question-answering",
-        "tags": ["qarank", "question-answering", *(["lora"] if ranks else [])],
-    }
+    base, metrics = recipe.model.name_or_path, facts.get("metrics") or {}
     lines = [
         "---",
-        yaml.safe_dump(front, sort_keys=False).strip(),
+        yaml.safe_dump(_front_matter(recipe, ranks, metrics), sort_keys=False).strip(),
         "---",
         f"# {recipe.name}",
         "",
         f"Extractive question answering: `{base}`, {_describe_method(recipe)},",
-        f"after {facts['global_step']} optimizer steps. Trained with qarank, seed {recipe.seed}.",
+        f"after {facts['global_step']} optimizer steps on {_name_data(recipe)}.",
+        f"Trained with qarank, seed {recipe.seed}.",
         "",
     ]
-    lines += _table("figure", facts.get("metrics") or {})
+    lines += _table("figure", metrics)
     if manner.null_threshold is not None and recipe.data.threshold_share:
         lines += [
             f"Null threshold: {manner.null_threshold:.4f}, tuned on training articles held out: "
@@ -56,8 +57,79 @@ def render_model_card(
     if ranks:
         lines += [f"Ranks kept: {sum(ranks.values())} over {len(ranks)} matrices.", ""]
         lines += ["| matrix | rank |", "|---|---|"]
-        lines += [f"| `{path}` | {rank} |" for path, rank in ranks.items()]
+        lines += [*(f"| `{path}` | {rank} |" for path, rank in ranks.items()), ""]
+    lines += ["## Recipe", "", "```yaml", _render_recipe(recipe).strip(), "```"]
     return "\n".join(lines) + "\n"
+
+
+def card_in_form(card: str, *, is_adapter: bool) -> str:
+    """The same card for a folder of another form: an adapter, or a whole model."""
+    _, front, text = card.split("---\n", 2)
+    fields = yaml.safe_load(front)
+    fields["library_name"] = "peft" if is_adapter else "transformers"
+    fields["tags"] = [tag for tag in fields["tags"] if tag != "lora" or is_adapter]
+    return f"---\n{yaml.safe_dump(fields, sort_keys=False)}---\n{text}"
+
+
+def minimal_card(base: str, *, is_adapter: bool) -> str:
+    """Of a model that was made elsewhere: what it is and where it comes from."""
+    front = {
+        **_base_of(base),
+        "library_name": "peft" if is_adapter else "transformers",
+        "pipeline_tag": "question-answering",
+        "tags": ["qarank", "question-answering"],
+    }
+    head = f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n"
+    return f"{head}Extractive question answering, of `{base}`; written by qarank merge.\n"
+
+
+def _front_matter(
+    recipe: Recipe, ranks: Mapping[str, int], metrics: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the hub reads."""
+    data = _name_data(recipe, of="validation")
+    scores = [{"type": key, "value": metrics[key]} for key in SCORES if key in metrics]
+    result = {
+        "task": {"type": "question-answering"},
+        "dataset": {"name": data, "type": data},
+        "metrics": scores,
+    }
+    return {
+        **_base_of(recipe.model.name_or_path),
+        "library_name": "peft" if ranks else "transformers",
+        "pipeline_tag": "question-answering",
+        "tags": ["qarank", "question-answering", *(["lora"] if ranks else [])],
+        **({"model-index": [{"name": recipe.name, "results": [result]}]} if scores else {}),
+    }
+
+
+def _base_of(name: str) -> dict[str, str]:
+    """The hub refuses a base_model that is no name of its own."""
+    return {"base_model": name} if HUB_NAME.fullmatch(name) and not Path(name).exists() else {}
+
+
+def _name_data(recipe: Recipe, of: str = "train") -> str:
+    """Hub names as they are, files without their folders: those are nobody else's business."""
+    data = recipe.data
+    location = data.train_location if of == "train" else data.validation_location
+    if location is None:
+        return "unnamed data"
+    source, _ = location
+    names = [source] if isinstance(source, str) else source
+    return ", ".join(Path(name).name if is_file_name(name) else name for name in names)
+
+
+def _render_recipe(recipe: Recipe) -> str:
+    """The recipe, files without their folders."""
+    document = yaml.safe_load(dump_recipe(recipe))
+    document.pop("runs_dir", None)
+    for key in ("source", "train", "validation"):
+        value = document["data"].get(key)
+        names = value if isinstance(value, list) else [value]
+        bare = [Path(name).name if name and is_file_name(name) else name for name in names]
+        if value is not None:
+            document["data"][key] = bare if isinstance(value, list) else bare[0]
+    return str(yaml.safe_dump(document, sort_keys=False))
 
 
 def _describe_method(recipe: Recipe) -> str:

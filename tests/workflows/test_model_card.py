@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 import yaml
+from huggingface_hub import ModelCard
 
 from qarank.config.schema import Recipe
 from qarank.workflows.manner import Manner
-from qarank.workflows.model_card import render_model_card
+from qarank.workflows.model_card import card_in_form, minimal_card, render_model_card
 
 FACTS = {"global_step": 12, "metrics": {"exact": 70.123, "f1": 75.5, "total": 24}}
 NO_ALLOCATOR = {"type": "none"}
@@ -22,10 +23,10 @@ def test_a_card_says_what_it_is_how_it_scores_and_what_rank_it_kept(
 ) -> None:
     recipe = tiny_recipe()
     card = render_model_card(recipe, ranks={"a.query": 3, "a.key": 0}, facts=FACTS, manner=Manner())
-    assert "after 12 optimizer steps. Trained with qarank, seed 1." in card
+    assert "after 12 optimizer steps on sample:almanac.\nTrained with qarank, seed 1." in card
     assert "svd adapters of r 4, alpha 8, pruned by AdaLoRA's allocator" in card
     assert "| exact | 70.12 |\n| f1 | 75.50 |" in card
-    assert "total" not in card  # a count is no figure
+    assert "| total" not in card  # a count is no figure
     assert "Ranks kept: 3 over 2 matrices." in card
     assert "| `a.key` | 0 |" in card
 
@@ -48,14 +49,58 @@ def test_a_card_says_how_ranks_were_chosen(
 
 
 def test_the_hub_reads_the_front_matter(tiny_recipe: Callable[..., Recipe]) -> None:
-    recipe = tiny_recipe()
-    front = front_matter(
-        render_model_card(recipe, ranks={"a.query": 3}, facts=FACTS, manner=Manner())
-    )
-    assert front["base_model"] == recipe.model.name_or_path
+    recipe = tiny_recipe(model={"name_or_path": "microsoft/deberta-v3-base"})
+    card = render_model_card(recipe, ranks={"a.query": 3}, facts=FACTS, manner=Manner())
+    front = front_matter(card)
+    assert front["base_model"] == "microsoft/deberta-v3-base"
     assert front["library_name"] == "peft"
     assert front["pipeline_tag"] == "question-answering"
     assert "lora" in front["tags"]
+    (result,) = front["model-index"][0]["results"]
+    assert result["dataset"]["name"] == "sample:almanac"
+    assert result["metrics"] == [
+        {"type": "exact", "value": 70.123},
+        {"type": "f1", "value": 75.5},
+    ]
+    assert ModelCard(card).data.eval_results[0].metric_value == 70.123
+
+
+def test_a_base_that_is_no_hub_name_is_not_given_as_one(
+    tiny_recipe: Callable[..., Recipe],
+) -> None:
+    """The hub refuses a card with such a base_model."""
+    card = render_model_card(tiny_recipe(), ranks={"a": 3}, facts=FACTS, manner=Manner())
+    assert "base_model" not in front_matter(card)
+    assert f"`{tiny_recipe().model.name_or_path}`" in card
+    package = tiny_recipe(model={"name_or_path": "package:some_module/model"})
+    card = render_model_card(package, ranks={"a": 3}, facts=FACTS, manner=Manner())
+    assert "base_model" not in front_matter(card)
+
+
+def test_the_recipe_is_on_the_card_without_the_folders_of_its_files(
+    tiny_recipe: Callable[..., Recipe],
+) -> None:
+    files = {"train": ["/home/me/a.json", "b.csv"], "validation": "/home/me/dev.json.gz"}
+    recipe = tiny_recipe(data={**files, "max_seq_length": 64, "doc_stride": 8})
+    card = render_model_card(recipe, ranks={}, facts=FACTS, manner=Manner())
+    assert "/home/me" not in card
+    shown = yaml.safe_load(card.split("```yaml\n")[1].split("```")[0])
+    assert shown["data"]["train"] == ["a.json", "b.csv"]
+    assert shown["data"]["validation"] == "dev.json.gz"
+    assert shown["data"]["max_seq_length"] == 64
+
+
+@pytest.mark.parametrize(("is_adapter", "library"), [(True, "peft"), (False, "transformers")])
+def test_a_card_follows_the_form_its_model_is_written_in(
+    is_adapter: bool, library: str, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    card = render_model_card(tiny_recipe(), ranks={"a": 3}, facts=FACTS, manner=Manner())
+    changed = card_in_form(card, is_adapter=is_adapter)
+    front = front_matter(changed)
+    assert front["library_name"] == library and ("lora" in front["tags"]) == is_adapter
+    assert changed.split("---\n", 2)[2] == card.split("---\n", 2)[2]
+    made = front_matter(minimal_card("some/base", is_adapter=is_adapter))
+    assert (made["base_model"], made["library_name"]) == ("some/base", library)
 
 
 @pytest.mark.parametrize(
