@@ -16,6 +16,7 @@ from qarank.engine.generators import read_generators
 from qarank.engine.loop import Trainer
 from qarank.engine.nonfinite import are_finite
 from qarank.engine.tracking import MetricSink
+from qarank.errors import CheckpointError
 from qarank.ranks.protocol import Allocator
 from qarank.workflows.manner import Manner
 from qarank.workflows.prepare import Prepared
@@ -29,6 +30,7 @@ from qarank.workflows.run_state import (
 from qarank.workflows.save import save_checkpoint
 
 LOG = logging.getLogger("qarank")
+FACTS = ("global_step", "world_size", "is_settled", "loop", "logger", "progress", "num_revived")
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,19 @@ class SavedState:
 
     @classmethod
     def read(cls, checkpoint: Path) -> "SavedState":
-        """From a checkpoint that has been verified."""
-        return cls(*read_state(checkpoint))
+        """From a checkpoint that has been verified.
+
+        Raises:
+            CheckpointError: an older version of qarank wrote it, which noted less.
+        """
+        tensors, facts = read_state(checkpoint)
+        missing = [key for key in FACTS if key not in facts]
+        if missing:
+            raise CheckpointError(
+                f"{checkpoint} has no {missing[0]} in its state: it is of an older version and "
+                "cannot be gone on with; --overwrite starts anew"
+            )
+        return cls(tensors, facts)
 
 
 class Checkpointer:

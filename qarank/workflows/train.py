@@ -11,7 +11,8 @@ from typing import Any
 from qarank.artifacts.atomic import write_text
 from qarank.artifacts.recovery import set_back
 from qarank.artifacts.run_dir import RunDir, empty_run_dir, make_run_dir
-from qarank.config.load import dump_recipe
+from qarank.config.differences import list_means
+from qarank.config.load import dump_recipe, load_recipe
 from qarank.config.schema import Recipe
 from qarank.engine.distributed import Processes
 from qarank.engine.environment import is_launched, read_world
@@ -165,8 +166,9 @@ def _make_ready(
         set_back(run_dir, start.checkpoint, redo_evaluation=redo)
         cut_events(run_dir.tensorboard_dir, last_step, redo_evaluation=redo)
         LOG.info("going on after step %d of %d", last_step, prepared.plan.total_steps)
-    else:
-        write_text(run_dir.recipe_path, dump_recipe(prepared.recipe))
+        for line in list_means(load_recipe(run_dir.recipe_path), prepared.recipe):
+            LOG.warning("%s: roundings may differ from here on", line)
+    write_text(run_dir.recipe_path, dump_recipe(prepared.recipe))
 
 
 def _open_tracker(run_dir: RunDir, processes: Processes) -> MetricSink:

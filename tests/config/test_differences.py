@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from qarank.config.differences import list_differences
+from qarank.config.differences import HOW_NOT_WHAT, list_differences, list_means
 from qarank.config.load import parse_recipe
 from qarank.config.schema import Recipe
 
@@ -25,10 +25,6 @@ def recipe(**sections: Any) -> Recipe:
         (
             {"train": {"epochs": 1, "batch_size": 4}},
             "train.batch_size is 16 there, 4 here",
-        ),
-        (
-            {"train": {"epochs": 1, "micro_batch_size": 2}},
-            "train.micro_batch_size is null there, 2 here",
         ),
         ({"data": {"source": "squad"}}, "data.source is 'squad_v2' there, 'squad' here"),
     ],
@@ -57,3 +53,12 @@ def test_where_a_run_lies_is_no_difference(moved: dict[str, str]) -> None:
 def test_a_default_that_is_written_out_is_no_difference() -> None:
     written = recipe(seed=42, train={"epochs": 1, "batch_size": 16, "max_grad_norm": 1.0})
     assert list_differences(recipe(), written) == []
+
+
+def test_how_a_run_is_made_may_change_and_is_told() -> None:
+    train = {"epochs": 1, "micro_batch_size": 2, "gradient_checkpointing": True}
+    other = recipe(train={**train, "keep_checkpoints": 9}, eval={"batch_size": 4})
+    assert list_differences(recipe(), other) == []
+    assert list_means(recipe(), other)[0] == "train.micro_batch_size is null there, 2 here"
+    assert len(list_means(recipe(), other)) == len(HOW_NOT_WHAT)
+    assert list_means(recipe(), recipe(seed=7)) == []

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from qarank.artifacts.checkpoint import verify_checkpoint
 from qarank.artifacts.run_dir import RunDir
 from qarank.engine.distributed import ALONE, Processes
 from qarank.engine.tracking import NullTracker
-from qarank.errors import RunError
+from qarank.errors import CheckpointError, RunError
 from qarank.workflows.build import Setting, build_allocator, build_model, build_trainer
 from qarank.workflows.checkpointer import Checkpointer, SavedState
 from qarank.workflows.manner import Manner
@@ -19,7 +20,7 @@ from qarank.workflows.prepare import Prepared
 
 Make = Callable[..., Checkpointer]
 CPU = torch.device("cpu")
-COUNTS = {"progress": {"rows": 3}, "num_revived": 1}
+COUNTS = {"logger": {}, "progress": {"rows": 3}, "num_revived": 1}
 
 
 class Tracker(NullTracker):
@@ -161,3 +162,15 @@ def test_a_checkpoint_that_cannot_be_written_stops_every_process(
     _, outcomes = save_together(make, run_together)
     assert [str(error) for error in outcomes] == ["no space left on device"] * 2
     assert {type(error) for error in outcomes} == {RunError}
+
+
+def test_a_checkpoint_of_an_older_version_is_told(make: Make) -> None:
+    checkpointer = make()
+    checkpointer.save(4, {})
+    folder = checkpointer.run_dir.checkpoint_dir(4)
+    path = folder / "state" / "state.json"
+    facts = json.loads(path.read_text())
+    del facts["is_settled"]
+    path.write_text(json.dumps(facts))
+    with pytest.raises(CheckpointError, match="has no is_settled in its state: .* --overwrite"):
+        SavedState.read(folder)

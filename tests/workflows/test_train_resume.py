@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from qarank.artifacts.run_dir import RunDir
+from qarank.config.load import load_recipe
 from qarank.config.schema import Recipe
 from qarank.errors import NonFiniteError, RunDirError, RunError, StoppedError
 from qarank.workflows.evaluator import Evaluator
@@ -228,3 +229,22 @@ def test_run_json_says_what_the_run_was_estimated_to_take(pruned_run: Any) -> No
     assert estimate["num_evaluations"] == 3
     assert estimate["train_s"] == pytest.approx(12 * estimate["step_s"])
     assert min(estimate[key] for key in ("step_s", "peak_bytes", "disk_bytes")) > 0
+
+
+def test_a_run_may_go_on_in_smaller_bites_and_with_other_checkpoints_kept(
+    recipe: Recipe, at_step: Callable[[int, Do], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the advice for a full memory, or a full disk, says."""
+    at_step(5, terminate)
+    with pytest.raises(StoppedError):
+        train_recipe(recipe, ANEW)
+    train = recipe.train.model_copy(update={"micro_batch_size": 2, "keep_checkpoints": 1})
+    smaller = recipe.model_copy(update={"train": train})
+    with caplog.at_level("WARNING", "qarank"):
+        run = train_recipe(smaller, RESUME)
+    assert run["state"] == "finished"
+    assert "train.micro_batch_size is 4 there, 2 here: roundings may differ" in caplog.text
+    assert load_recipe(run_path(recipe) / "recipe.yaml").train.micro_batch_size == 2
+    with pytest.raises(RunDirError, match="another recipe: train.batch_size is 8 there, 4 here"):
+        batch = recipe.train.model_copy(update={"batch_size": 4})
+        train_recipe(recipe.model_copy(update={"train": batch}), RESUME)
