@@ -4,7 +4,6 @@ Texts are tokenised apart and joined by arithmetic, which is right as long as a 
 the two texts of a pair alone. Every known family does; one that does not must not pass unseen.
 """
 
-import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,6 +28,13 @@ def check_against_tokenizer(
     doc_stride: int,
 ) -> None:
     """Compare the features of up to 32 examples, spread evenly, with the tokenizer's own pairs.
+
+    Args:
+        table: their features.
+        examples: in its order.
+        tokenizer: a copy: it is left with a truncation.
+        max_seq_length: the table's.
+        doc_stride: the table's.
 
     Raises:
         ModelError: one differs; the line names its example.
@@ -60,13 +66,15 @@ def encode_pairs(
     doc_stride: int,
     with_types: bool,
 ) -> tuple[list[Row], list[int]]:
-    """What run_qa does: each window's ids and token types, and the number of its example."""
-    own = copy.deepcopy(tokenizer)  # a call leaves its truncation behind in the tokenizer
-    own.truncation_side = "right"
+    """What run_qa does: each window's ids and token types, and the number of its example.
+
+    The tokenizer is left with a truncation.
+    """
+    tokenizer.truncation_side = "right"
     questions = [example.question.lstrip() for example in examples]
     contexts = [example.context for example in examples]
-    context_first = own.padding_side == "left"
-    encoded = own(
+    context_first = tokenizer.padding_side == "left"
+    encoded = tokenizer(
         *((contexts, questions) if context_first else (questions, contexts)),
         truncation="only_first" if context_first else "only_second",
         max_length=max_seq_length,

@@ -5,6 +5,7 @@ Source: transformers' run_qa.py, whose features these are. Differs: every contex
 tokenised once and not once an example and window, nothing is padded, too long questions are cut.
 """
 
+import copy
 import hashlib
 import json
 from collections.abc import Sequence
@@ -135,25 +136,46 @@ def build_features(
         DataError: there are no examples, or doc_stride leaves no room.
         ModelError: the tokenizer is slow, or encodes a pair otherwise than its two texts.
     """
-    if not examples:
-        raise DataError("there are no examples to build features of")
-    backend = copy_backend(tokenizer)
-    template = read_pair_template(tokenizer, backend)
-    texts = tokenize_examples(examples, backend)
-    plan = plan_windows(
-        texts.questions.lengths[texts.question_of],
-        texts.contexts.lengths[texts.context_of],
-        max_seq_length=max_seq_length,
-        doc_stride=doc_stride,
-        num_special=template.num_special,
-    )
-    table = assemble_features(
-        examples, texts, plan, template, with_types=_has_token_types(tokenizer)
-    )
-    check_against_tokenizer(
-        table, examples, tokenizer, max_seq_length=max_seq_length, doc_stride=doc_stride
-    )
-    return table
+    builder = FeatureBuilder(tokenizer, max_seq_length=max_seq_length, doc_stride=doc_stride)
+    return builder.build(examples)
+
+
+class FeatureBuilder:
+    """Builds features time and again with one tokenizer, which is copied once.
+
+    Args:
+        tokenizer: a fast one; left as it is.
+        max_seq_length: as in `build_features`.
+        doc_stride: likewise.
+
+    Raises:
+        ModelError: the tokenizer is slow.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, *, max_seq_length: int, doc_stride: int
+    ) -> None:
+        self.backend = copy_backend(tokenizer)
+        self.template = read_pair_template(tokenizer, self.backend)
+        self.with_types = _has_token_types(tokenizer)
+        self.max_seq_length, self.doc_stride = max_seq_length, doc_stride
+        self._own = copy.deepcopy(tokenizer)  # what is asked of it leaves its truncation behind
+
+    def build(self, examples: Sequence[Example]) -> FeatureTable:
+        """As `build_features`."""
+        if not examples:
+            raise DataError("there are no examples to build features of")
+        lengths = {"max_seq_length": self.max_seq_length, "doc_stride": self.doc_stride}
+        texts = tokenize_examples(examples, self.backend)
+        plan = plan_windows(
+            texts.questions.lengths[texts.question_of],
+            texts.contexts.lengths[texts.context_of],
+            num_special=self.template.num_special,
+            **lengths,
+        )
+        table = assemble_features(examples, texts, plan, self.template, with_types=self.with_types)
+        check_against_tokenizer(table, examples, self._own, **lengths)
+        return table
 
 
 def _has_token_types(tokenizer: PreTrainedTokenizerBase) -> bool:

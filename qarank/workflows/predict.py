@@ -8,7 +8,7 @@ from qarank.config.schema import EvalConfig
 from qarank.engine.progress import ProgressBar
 from qarank.errors import DataError
 from qarank.squad.contexts import Question, cut_questions, join_contexts
-from qarank.squad.features import build_features
+from qarank.squad.features import FeatureBuilder
 from qarank.squad.question_file import Askable, take_questions
 from qarank.workflows.predictions import FEWEST_KEPT, Prediction, list_predictions
 from qarank.workflows.saved_model import OpenedModel, open_model
@@ -48,6 +48,11 @@ class QAPredictor:
 
     def __init__(self, opened: OpenedModel, null_threshold: float | None) -> None:
         self.opened, self.null_threshold = opened, null_threshold
+        self.builder = FeatureBuilder(
+            opened.tokenizer,
+            max_seq_length=opened.manner.max_seq_length,
+            doc_stride=opened.manner.doc_stride,
+        )
 
     @classmethod
     def open(
@@ -119,14 +124,8 @@ class QAPredictor:
     def _answer_some(
         self, questions: Sequence[Question], n_best: int, advance: Callable[[int], None]
     ) -> list[Prediction]:
-        manner = self.opened.manner
         joined = join_contexts(questions)
-        apart = build_features(
-            joined.pairs,
-            self.opened.tokenizer,
-            max_seq_length=manner.max_seq_length,
-            doc_stride=manner.doc_stride,
-        )
+        apart = self.builder.build(joined.pairs)
         decoded = read_answers(
             self.opened.reader,
             joined.examples,

@@ -19,12 +19,14 @@ def test_features_that_differ_from_the_tokenizers_own_stop_with_the_example(
 ) -> None:
     examples = almanac("validation")[:10]
     table = build_features(examples, bert, **LENGTHS)
-    check_against_tokenizer(table, examples, bert, **LENGTHS)
+    check_against_tokenizer(table, examples, copy.deepcopy(bert), **LENGTHS)
     other_ids = table.input_ids.copy()
     other_ids[table.row_offsets[np.searchsorted(table.example_index, 4)]] += 1
     message = f"encodes example {examples[4].id} otherwise as a pair than as two texts"
     with pytest.raises(ModelError, match=message):
-        check_against_tokenizer(replace(table, input_ids=other_ids), examples, bert, **LENGTHS)
+        check_against_tokenizer(
+            replace(table, input_ids=other_ids), examples, copy.deepcopy(bert), **LENGTHS
+        )
 
 
 def test_a_difference_in_token_types_counts_too(bert: PreTrainedTokenizerBase) -> None:
@@ -33,7 +35,10 @@ def test_a_difference_in_token_types_counts_too(bert: PreTrainedTokenizerBase) -
     assert table.token_type_ids is not None
     with pytest.raises(ModelError, match=examples[0].id):
         check_against_tokenizer(
-            replace(table, token_type_ids=1 - table.token_type_ids), examples, bert, **LENGTHS
+            replace(table, token_type_ids=1 - table.token_type_ids),
+            examples,
+            copy.deepcopy(bert),
+            **LENGTHS,
         )
 
 
@@ -61,6 +66,8 @@ def test_examples_with_a_cut_question_are_left_out(bert: PreTrainedTokenizerBase
 
 
 def test_pairs_are_encoded_with_the_number_of_their_example(bert: PreTrainedTokenizerBase) -> None:
-    rows, numbers = encode_pairs(almanac("validation")[:2], bert, **LENGTHS, with_types=False)
+    rows, numbers = encode_pairs(
+        almanac("validation")[:2], copy.deepcopy(bert), **LENGTHS, with_types=False
+    )
     assert set(numbers) == {0, 1}
     assert all(len(ids) <= 48 and types is None for ids, types in rows)

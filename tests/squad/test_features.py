@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from qarank.errors import DataError, ModelError
 from qarank.squad.examples import Example
 from qarank.squad.feature_table import FeatureTable
-from qarank.squad.features import build_features, cache_key, load_or_build_features
+from qarank.squad.features import FeatureBuilder, build_features, cache_key, load_or_build_features
 from qarank.squad.sample import almanac
 from qarank.squad.sources import load_examples
 
@@ -208,3 +208,15 @@ def test_features_of_real_squad_are_as_many_as_the_tokenizers_own(
     assert table.example_index.tolist() == encoded["overflow_to_sample_mapping"]
     assert table.lengths.tolist() == [len(ids) for ids in encoded["input_ids"]]
     assert len(table) > 300
+
+
+def test_a_builder_builds_time_and_again_what_one_build_does(
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
+    builder = FeatureBuilder(tokenizer, **LENGTHS)
+    examples = almanac("validation")
+    for some in (examples[:3], examples[3:4], examples[:3]):
+        expected = build_features(some, tokenizer, **LENGTHS)
+        found = builder.build(some)
+        assert found.input_ids.tolist() == expected.input_ids.tolist()
+        assert found.offset_starts.tolist() == expected.offset_starts.tolist()

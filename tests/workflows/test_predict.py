@@ -4,7 +4,7 @@ import json
 import math
 import shutil
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +19,7 @@ from qarank.errors import DataError
 from qarank.squad.contexts import Question
 from qarank.squad.examples import Example
 from qarank.squad.feature_table import FeatureTable
-from qarank.squad.features import build_features
+from qarank.squad.features import FeatureBuilder
 from qarank.squad.sources import load_examples
 from qarank.workflows import predict as module
 from qarank.workflows.manner import Manner
@@ -223,14 +223,15 @@ def test_of_many_questions_only_some_are_held_at_a_time(monkeypatch: pytest.Monk
     alive: list[weakref.ref[FeatureTable]] = []
     most: list[int] = []
 
-    def build(*arguments: Any, **options: Any) -> FeatureTable:
-        gc.collect()
-        most.append(sum(table() is not None for table in alive))
-        table = build_features(*arguments, **options)
-        alive.append(weakref.ref(table))
-        return table
+    class Watching(FeatureBuilder):
+        def build(self, examples: Sequence[Example]) -> FeatureTable:
+            gc.collect()
+            most.append(sum(table() is not None for table in alive))
+            table = super().build(examples)
+            alive.append(weakref.ref(table))
+            return table
 
-    monkeypatch.setattr(module, "build_features", build)
+    monkeypatch.setattr(module, "FeatureBuilder", Watching)
     monkeypatch.setattr(module, "QUESTIONS_AT_ONCE", 2)
     assert ask(*asked, n_best=3) == whole
     assert most == [0, 0, 0, 0]
