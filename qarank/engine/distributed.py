@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.distributed import Store  # type: ignore[attr-defined]  # there, unlisted
 
 from qarank.engine.environment import World
+from qarank.engine.memory import is_out_of_memory
 from qarank.errors import LostProcessError, QarankError
 
 LOG = logging.getLogger("qarank")
@@ -193,6 +194,8 @@ def reaching_others() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # what torch raises for a closed connection and for a time-out
+        if is_out_of_memory(error):
+            raise
         reason = _shorten(str(error))
         raise LostProcessError(f"another process of this run is gone: {reason}") from error
 

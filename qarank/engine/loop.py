@@ -18,10 +18,11 @@ from qarank.engine.clock import StepClock
 from qarank.engine.distributed import ALONE, Processes
 from qarank.engine.generators import read_generators
 from qarank.engine.hooks import Batch, Listener, LossFunction, StepData, StepHook, StepReport
+from qarank.engine.memory import telling_full_memory
 from qarank.engine.nonfinite import name_bad_rows, raise_not_finite
 from qarank.engine.reduce import GradientReducer, require_whole
 from qarank.engine.signals import Requests, SignalRequests
-from qarank.errors import NonFiniteError, RunError
+from qarank.errors import NonFiniteError
 
 
 @dataclass(frozen=True)
@@ -113,14 +114,9 @@ class Trainer:
             RunError: the device's memory is full.
         """
         for global_step in range(first_step, self.settings.total_steps + 1):
-            try:
+            advice = "lower train.micro_batch_size"
+            with telling_full_memory(f"step {global_step}: out of memory; {advice}"):
                 report = self.train_step(global_step)
-            except torch.OutOfMemoryError as error:
-                failure = RunError(
-                    f"step {global_step}: out of memory; lower train.micro_batch_size"
-                )
-                failure.is_own = True
-                raise failure from error
             for listener in listeners:
                 listener(report)
             if report.requests:

@@ -9,8 +9,11 @@ import torch
 from torch import nn
 
 from qarank.engine.hooks import Batch
+from qarank.engine.memory import telling_full_memory
 from qarank.engine.nonfinite import list_examples
-from qarank.errors import NonFiniteError, RunError
+from qarank.errors import NonFiniteError
+
+FULL_MEMORY = "out of memory in an evaluation; lower eval.batch_size"
 
 Reduced = TypeVar("Reduced")
 
@@ -49,14 +52,12 @@ def run_inference(
     model.eval()
     kept: list[Reduced] = []
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), telling_full_memory(FULL_MEMORY):
             for rows in batches:
                 batch = {name: tensor.to(device) for name, tensor in load(rows).items()}
                 with autocast(), _naming(rows, names):
                     kept.append(reduce(model, batch))
                 on_batch(len(rows))
-    except torch.OutOfMemoryError as error:
-        raise RunError("out of memory in an evaluation; lower eval.batch_size") from error
     finally:
         model.train(was_training)
     return kept

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from qarank.engine.balance import split_rows
 from qarank.engine.generators import read_generators, set_generators
 from qarank.engine.loop import Trainer
+from qarank.engine.memory import telling_full_memory
 from qarank.engine.predict import run_inference
-from qarank.errors import NonFiniteError, RunError
+from qarank.errors import NonFiniteError
 
 NUM_TYPICAL = 2
 FIRST_STEP = 1
@@ -118,14 +119,12 @@ def count_tokens(trainer: Trainer, rows: np.ndarray) -> int:
 
 def _rehearse_batch(trainer: Trainer, rows: np.ndarray) -> Rehearsed:
     started = _now(trainer.device)
-    try:
+    with telling_full_memory(
+        "out of memory before the first step, in a batch of the longest rows; lower "
+        "train.micro_batch_size, or set train.gradient_checkpointing"
+    ):
         loss = float(trainer.backward_rows(rows, num_rows=len(rows)))
         trainer.backward_penalty(FIRST_STEP)
-    except torch.OutOfMemoryError as error:
-        raise RunError(
-            "out of memory before the first step, in a batch of the longest rows; lower "
-            "train.micro_batch_size, or set train.gradient_checkpointing"
-        ) from error
     seconds = _now(trainer.device) - started
     trainer.optimizer.zero_grad(set_to_none=True)
     if not math.isfinite(loss):
