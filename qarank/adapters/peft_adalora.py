@@ -14,7 +14,8 @@ from torch import Tensor
 
 from qarank.adapters.layer import PlainLoRA
 from qarank.adapters.peft_format import AdapterFolder
-from qarank.adapters.peft_updates import PREFIX, RANK_OFFSET
+from qarank.adapters.peft_names import PREFIX
+from qarank.adapters.peft_updates import RANK_OFFSET
 
 
 def export_adalora(

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from qarank.adapters.inject import inject_adapters
 from qarank.adapters.layer import AdaptedLinear, PlainLoRA
 from qarank.adapters.lora import LoRALinear
-from qarank.adapters.peft_updates import PREFIX, read_head, read_updates
+from qarank.adapters.peft_names import PREFIX
+from qarank.adapters.peft_updates import read_head, read_updates
 from qarank.errors import AdapterError
 
 

@@ -12,11 +12,10 @@ from typing import Any
 from torch import Tensor
 
 from qarank.adapters.layer import PlainLoRA
+from qarank.adapters.peft_names import LOW_RANK, PREFIX
 from qarank.errors import AdapterError
 
-PREFIX = "base_model.model."
 RANK_OFFSET = 1e-5  # PEFT's, so that a rank of 0 divides by something
-LOW_RANK = re.compile(r"^(?P<path>.+)\.lora_(?P<factor>[ABE])(\.weight)?$")
 REFUSED = {
     "use_dora": "DoRA scales whole columns of the weight",
     "fan_in_fan_out": "its weights are transposed",

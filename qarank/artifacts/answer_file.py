@@ -3,12 +3,12 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from qarank.artifacts.atomic import write_text
+from qarank.artifacts.output_file import check_output_file
 from qarank.errors import DataError, RunError
 
 Answers = Sequence[Mapping[str, Any]]  # a row a question, as qarank predict --json prints them
@@ -27,19 +27,9 @@ def check_answer_file(path: Path, *, overwrite: bool, with_nbest: bool) -> None:
         DataError: the ending is unknown or its shape has no place for candidates, the file is
             there already, or no file can be made there.
     """
-    if path.suffix not in FORMATS:
-        raise DataError(f"{path} must end in {', '.join(FORMATS)} for answers to be written there")
-    if with_nbest and path.suffix != ".jsonl":
+    if path.suffix in FORMATS and path.suffix != ".jsonl" and with_nbest:
         raise DataError(f"{path} has one answer a question; candidates go to a .jsonl file")
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; name a file in it")
-    if path.exists() and not overwrite:
-        raise DataError(f"{path} is there already; --overwrite replaces it")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir():
-        raise DataError(f"{path} cannot be written: {folder} is no folder")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise DataError(f"{path} cannot be written: nothing may be written in {folder}")
+    check_output_file(path, endings=FORMATS, what="answers", overwrite=overwrite)
 
 
 def write_answers(path: Path, answers: Answers) -> None:

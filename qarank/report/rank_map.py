@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from qarank.report.colour_scale import colour_at, letters_on
 from qarank.report.rank_grid import RankGrid, arrange_ranks
 
 DPI = 100
@@ -20,7 +21,7 @@ BAR_WIDTH = 12.0  # pixels
 FONT_SIZE = 9.0  # points
 LETTER_WIDTH = 7.5  # pixels, about, at that size
 NO_MATRIX = "#d9d9d9"
-COLOURS = LinearSegmentedColormap.from_list("ranks", ["#f4f8fc", "#9ecae1", "#3182bd", "#08306b"])
+COLOURS = LinearSegmentedColormap.from_list("ranks", [colour_at(i / 32) for i in range(33)])
 
 
 def draw_rank_map(ranks: Mapping[str, int], *, r: int, title: str) -> np.ndarray:
@@ -36,26 +37,44 @@ def draw_rank_map(ranks: Mapping[str, int], *, r: int, title: str) -> np.ndarray
     """
     grid = arrange_ranks(ranks)
     rows, columns = grid.ranks.shape
-    number = LETTER_WIDTH * len(str(r)) + 5  # pixels of the widest
     # As narrow as that: TensorBoard shrinks what is wider than a card, letters and all.
-    cell = min(max(CELLS_WIDTH / columns, NARROWEST_CELL), max(number, CELL_WIDTH))
+    cell = min(max(CELLS_WIDTH / columns, NARROWEST_CELL), max(number_width(r), CELL_WIDTH))
     labels = LETTER_WIDTH * max(map(len, grid.kinds))
     width = max(labels + cell * columns + 80, LETTER_WIDTH * len(title) + 40)
     height = CELL_HEIGHT * rows + 90
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout="constrained")
     figure.suptitle(title, fontsize=FONT_SIZE + 1)
-    axes = figure.add_subplot(facecolor=NO_MATRIX)
+    paint_rank_map(figure.add_subplot(), grid, r=r, cell=cell)
+    return paint(figure)
+
+
+def paint_rank_map(axes: Axes, grid: RankGrid, *, r: int, cell: float) -> None:
+    """Draw into axes of a figure that lays itself out.
+
+    Args:
+        axes: empty.
+        grid: the ranks, 0..r.
+        r: the top of the scale.
+        cell: width of a cell, pixels; decides what is written in.
+    """
+    axes.set_facecolor(NO_MATRIX)
     shown = np.ma.masked_invalid(grid.ranks)
     gap = min(0.8, cell / 30)  # points
-    mesh = axes.pcolormesh(shown, cmap=COLOURS, vmin=0, vmax=r, edgecolors="white", linewidth=gap)
+    mesh = axes.pcolormesh(
+        shown, cmap=COLOURS, vmin=0, vmax=max(r, 1), edgecolors="white", linewidth=gap
+    )
     _name_rows_and_columns(axes, grid, cell)
-    if cell >= number:
-        _write_ranks(axes, grid, r)
-    aspect = rows * CELL_HEIGHT / BAR_WIDTH
-    bar = figure.colorbar(mesh, ax=axes, ticks=[0, r], pad=0.01, aspect=aspect)
+    if cell >= number_width(r):
+        _write_ranks(axes, grid, max(r, 1))
+    aspect = len(grid.kinds) * CELL_HEIGHT / BAR_WIDTH
+    bar = axes.figure.colorbar(mesh, ax=axes, ticks=[0, max(r, 1)], pad=0.01, aspect=aspect)
     bar.ax.tick_params(labelsize=FONT_SIZE, length=0)
     bar.outline.set_visible(False)
-    return _paint(figure)
+
+
+def number_width(r: int) -> float:
+    """Pixels of the widest rank, and some room."""
+    return LETTER_WIDTH * len(str(r)) + 5
 
 
 def _name_rows_and_columns(axes: Axes, grid: RankGrid, cell: float) -> None:
@@ -79,14 +98,14 @@ def _write_ranks(axes: Axes, grid: RankGrid, r: int) -> None:
                 column + 0.5,
                 row + 0.5,
                 f"{rank:.0f}",
-                color="white" if rank > 0.6 * r else "black",  # readable on the cell's colour
+                color=letters_on(colour_at(rank / r)),
                 fontsize=FONT_SIZE,
                 ha="center",
                 va="center",
             )
 
 
-def _paint(figure: Figure) -> np.ndarray:
+def paint(figure: Figure) -> np.ndarray:
     """(height, width, 3) uint8, by no window and no global state."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]

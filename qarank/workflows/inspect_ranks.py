@@ -1,14 +1,27 @@
-"""qarank inspect-ranks: how much rank each matrix kept. Reads JSON alone, so it starts fast."""
+"""qarank inspect-ranks: how much rank each matrix kept. Needs no torch, so it starts fast."""
 
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from qarank.adapters.peft_names import UpdateShape, read_update_shapes
 from qarank.artifacts.atomic import read_json
-from qarank.artifacts.find_run import find_checkpoint
-from qarank.artifacts.names import RANK_PATTERN
-from qarank.errors import CheckpointError
+from qarank.artifacts.find_run import find_checkpoint, is_run
+from qarank.artifacts.names import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    CHECKPOINTS,
+    FULL_MODEL_CONFIG,
+    RANK_PATTERN,
+)
+from qarank.artifacts.round_file import read_rounds
+from qarank.artifacts.run_dir import RunDir, step_of
+from qarank.artifacts.tensor_parts import read_shapes
+from qarank.errors import AdapterError, CheckpointError
+from qarank.report.trajectory import RoundFigures, describe_rounds
+
+PEFT_TYPES = ("LORA", "ADALORA")
 
 
 @dataclass(frozen=True)
@@ -22,6 +35,8 @@ class MatrixRank:
         name: the path without the layer, as `attention.self.query`.
         rank: triplets kept.
         parameters: rank * (in_features + out_features).
+        in_features: of the matrix.
+        out_features: of the matrix.
     """
 
     path: str
@@ -30,17 +45,24 @@ class MatrixRank:
     name: str
     rank: int
     parameters: int
+    in_features: int
+    out_features: int
+
+    @property
+    def cost(self) -> int:
+        """Parameters of one triplet, its scalar E not counted."""
+        return self.in_features + self.out_features
 
 
 @dataclass(frozen=True)
 class RankReport:
-    """The ranks of a checkpoint.
+    """The ranks of a checkpoint or an adapter folder.
 
     Attributes:
         checkpoint: its folder.
-        type: svd or frd.
-        r: triplets each matrix started with.
-        matrices: in the model's order.
+        type: svd or frd; LORA or ADALORA of a folder that PEFT wrote.
+        r: triplets each matrix started with; the most it has, of plain LoRA.
+        matrices: in the model's order; a plain LoRA folder names none of rank 0.
     """
 
     checkpoint: str
@@ -58,6 +80,24 @@ class RankReport:
         """Parameters of the kept triplets, scalars E not counted."""
         return sum(matrix.parameters for matrix in self.matrices)
 
+    @property
+    def ranks(self) -> dict[str, int]:
+        """Full module path -> triplets kept."""
+        return {matrix.path: matrix.rank for matrix in self.matrices}
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Full module path -> kind of matrix; with its stack's name where there are several."""
+        return {
+            m.path: f"{m.stack}.*.{m.name}" if self.has_stacks and m.stack else m.name
+            for m in self.matrices
+        }
+
+    @property
+    def has_stacks(self) -> bool:
+        """Whether there are several stacks of layers, as an encoder and a decoder."""
+        return len({matrix.stack for matrix in self.matrices if matrix.stack}) > 1
+
     def to_dict(self) -> dict[str, Any]:
         """For --json."""
         totals = {"total_rank": self.total_rank, "total_parameters": self.total_parameters}
@@ -65,22 +105,45 @@ class RankReport:
 
 
 def report_ranks(path: Path) -> RankReport:
-    """Read a run's (or a checkpoint's) rank pattern.
+    """Read the rank pattern of a run, a checkpoint or any LoRA or AdaLoRA folder of PEFT's format.
 
     Raises:
-        RunDirError: the path is neither.
-        CheckpointError: there is no checkpoint yet, it holds no adapter, or its pattern is damaged.
+        RunDirError: the path is none of these.
+        CheckpointError: there is no checkpoint yet, it holds no adapter, or its files are damaged.
+        AdapterError: the adapter is of another method.
     """
+    folder = find_adapter_folder(path)
+    if (folder / RANK_PATTERN).is_file():
+        return _read_pattern(folder)
+    if not is_run(folder) and (folder / ADAPTER_CONFIG).is_file():
+        return _read_peft(folder)
+    raise CheckpointError(f"{folder} has no {RANK_PATTERN}: nothing there was adapted")
+
+
+def find_adapter_folder(path: Path) -> Path:
+    """A run's checkpoint, or the folder itself where it is an adapter's or a model's."""
+    is_model = any((path / name).is_file() for name in (ADAPTER_CONFIG, FULL_MODEL_CONFIG))
+    return path if is_model and not is_run(path) else find_checkpoint(path)
+
+
+def report_rounds(path: Path, report: RankReport) -> list[RoundFigures]:
+    """The rounds of a run, or of a checkpoint's past; none of an adapter folder elsewhere.
+
+    Raises:
+        CheckpointError: ranks.jsonl is damaged.
+    """
+    if not is_run(path):
+        return []
     checkpoint = find_checkpoint(path)
-    pattern_path = checkpoint / RANK_PATTERN
-    if not pattern_path.is_file():
-        raise CheckpointError(f"{checkpoint} has no {RANK_PATTERN}: nothing there was adapted")
+    run_dir = RunDir(checkpoint.parent.parent)
+    is_checkpoint = path.absolute().parent.name == CHECKPOINTS
+    lines = read_rounds(run_dir.ranks_path, until=step_of(checkpoint) if is_checkpoint else None)
+    costs = {matrix.path: matrix.cost for matrix in report.matrices}
     try:
-        pattern = read_json(pattern_path)
-        matrices = [_read_matrix(*entry) for entry in pattern["matrices"].items()]
-        return RankReport(str(checkpoint), pattern["type"], pattern["r"], matrices)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{checkpoint} is damaged: {RANK_PATTERN} cannot be read") from error
+        return describe_rounds(lines, costs, r=report.r)
+    except (KeyError, TypeError) as error:
+        where = f"{run_dir.ranks_path} is damaged"
+        raise CheckpointError(f"{where}: it names matrices that {RANK_PATTERN} does not") from error
 
 
 def split_path(path: str) -> tuple[str, int | None, str]:
@@ -89,7 +152,50 @@ def split_path(path: str) -> tuple[str, int | None, str]:
     return ("", None, path) if found is None else (found[1], int(found[2]), found[3])
 
 
-def _read_matrix(path: str, entry: dict[str, Any]) -> MatrixRank:
+def _read_pattern(folder: Path) -> RankReport:
+    try:
+        pattern = read_json(folder / RANK_PATTERN)
+        matrices = [
+            _build_matrix(
+                path, UpdateShape(each["rank"], each["in_features"], each["out_features"])
+            )
+            for path, each in pattern["matrices"].items()
+        ]
+        return RankReport(str(folder), pattern["type"], pattern["r"], matrices)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{folder} is damaged: {RANK_PATTERN} cannot be read") from error
+
+
+def _read_peft(folder: Path) -> RankReport:
+    try:
+        config = read_json(folder / ADAPTER_CONFIG)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder / ADAPTER_CONFIG} cannot be read: {error}") from error
+    kind = config.get("peft_type")
+    if kind not in PEFT_TYPES:
+        allowed = " and ".join(PEFT_TYPES)
+        raise AdapterError(f"{folder / ADAPTER_CONFIG}: peft_type is {kind!r}; {allowed} are read")
+    shapes = read_update_shapes(read_shapes(folder / ADAPTER_WEIGHTS))
+    matrices = [_build_matrix(path, shape) for path, shape in shapes.items()]
+    if not matrices:
+        raise CheckpointError(f"{folder / ADAPTER_WEIGHTS} holds no low-rank update")
+    matrices.sort(key=lambda matrix: (matrix.stack, -1 if matrix.layer is None else matrix.layer))
+    asked = config.get("init_r" if kind == "ADALORA" else "r")
+    most = max(matrix.rank for matrix in matrices)
+    return RankReport(
+        str(folder), kind, max(most, asked if isinstance(asked, int) else 0), matrices
+    )
+
+
+def _build_matrix(path: str, shape: UpdateShape) -> MatrixRank:
     stack, layer, name = split_path(path)
-    cost = entry["in_features"] + entry["out_features"]
-    return MatrixRank(path, stack, layer, name, entry["rank"], entry["rank"] * cost)
+    return MatrixRank(
+        path=path,
+        stack=stack,
+        layer=layer,
+        name=name,
+        rank=shape.rank,
+        parameters=shape.rank * (shape.in_features + shape.out_features),
+        in_features=shape.in_features,
+        out_features=shape.out_features,
+    )

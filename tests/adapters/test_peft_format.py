@@ -9,7 +9,8 @@ from torch import nn
 
 from qarank.adapters.layer import AdaptedLinear
 from qarank.adapters.lora import LoRALinear
-from qarank.adapters.peft_format import PREFIX, AdapterFolder, export_plain_lora, load_updates
+from qarank.adapters.peft_format import AdapterFolder, export_plain_lora, load_updates
+from qarank.adapters.peft_names import PREFIX
 from qarank.adapters.svd import SVDLinear
 from qarank.errors import AdapterError
 

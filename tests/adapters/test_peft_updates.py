@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from qarank.adapters.peft_updates import PREFIX, read_head, read_updates
+from qarank.adapters.peft_names import PREFIX
+from qarank.adapters.peft_updates import read_head, read_updates
 from qarank.errors import AdapterError
 
 PATH = "bert.encoder.layer.0.output.dense"

@@ -1,10 +1,17 @@
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from qarank.errors import CheckpointError, RunDirError
-from qarank.workflows.inspect_ranks import report_ranks, split_path
+from qarank.workflows.inspect_ranks import (
+    MatrixRank,
+    RankReport,
+    report_ranks,
+    report_rounds,
+    split_path,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +55,8 @@ def test_a_report_is_json(pruned_run: Any) -> None:
         "name",
         "rank",
         "parameters",
+        "in_features",
+        "out_features",
     }
 
 
@@ -68,3 +77,75 @@ def test_a_damaged_pattern_is_one_line(text: str, own_run: Any) -> None:
 def test_a_folder_that_is_no_run_is_refused(own_run: Any) -> None:
     with pytest.raises(RunDirError, match="is not a run"):
         report_ranks(own_run.folder / "checkpoints")
+
+
+def read_lines(run: Any) -> list[dict[str, Any]]:
+    text = (run.folder / "ranks.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_run_has_all_its_rounds_and_the_last_has_its_ranks(pruned_run: Any) -> None:
+    report = report_ranks(pruned_run.folder)
+    rounds = report_rounds(pruned_run.folder, report)
+    assert [each.global_step for each in rounds] == [4, 6, 8]
+    assert [each.ranks for each in rounds] == [line["ranks"] for line in read_lines(pruned_run)]
+    assert rounds[-1].ranks == report.ranks
+    assert rounds[-1].parameters == report.total_parameters
+
+
+def test_a_checkpoint_in_the_middle_has_the_rounds_before_it(
+    train_tiny: Callable[..., Any],
+) -> None:
+    train = {"max_steps": 12, "batch_size": 8, "save_every": 4, "keep_checkpoints": 9}
+    run = train_tiny(name="middle", train=train)
+    checkpoint = run.folder / "checkpoints" / "step_000004"
+    report = report_ranks(checkpoint)
+    rounds = report_rounds(checkpoint, report)
+    assert [each.global_step for each in rounds] == [4]
+    assert rounds[-1].ranks == report.ranks
+    assert report.total_rank > report_ranks(run.folder).total_rank
+
+
+@pytest.mark.parametrize("kind", ["svd", "frd"])
+def test_a_run_without_an_allocator_has_full_ranks_and_no_rounds(
+    kind: str, train_tiny: Callable[..., Any]
+) -> None:
+    run = train_tiny(
+        name="uniform",
+        adapter={"type": kind, "r": 3},
+        allocator={"type": "none"},
+        train={"max_steps": 2, "batch_size": 8},
+    )
+    report = report_ranks(run.folder)
+    assert (report.type, set(report.ranks.values())) == (kind, {3})
+    assert report_rounds(run.folder, report) == []
+
+
+def test_matrices_that_all_lost_their_rank_are_still_there(own_run: Any) -> None:
+    path = own_run.last_checkpoint / "rank_pattern.json"
+    pattern = json.loads(path.read_text())
+    for matrix in pattern["matrices"].values():
+        matrix["rank"] = 0
+    path.write_text(json.dumps(pattern))
+    report = report_ranks(own_run.last_checkpoint)
+    assert len(report.matrices) == 12
+    assert (report.total_rank, report.total_parameters) == (0, 0)
+
+
+def test_rounds_of_other_matrices_are_damage(own_run: Any) -> None:
+    path = own_run.folder / "ranks.jsonl"
+    path.write_text(path.read_text().replace(".query", ".qwery"))
+    with pytest.raises(CheckpointError, match="names matrices that rank_pattern.json does not"):
+        report_rounds(own_run.folder, report_ranks(own_run.folder))
+
+
+def test_kinds_are_told_apart_by_their_stack_where_there_are_several() -> None:
+    def kinds(*paths: str) -> list[str]:
+        matrices = [MatrixRank(path, *split_path(path), 1, 16, 8, 8) for path in paths]
+        return list(RankReport("c", "svd", 2, matrices).kinds.values())
+
+    assert kinds("encoder.layer.0.q", "encoder.layer.1.q") == ["q", "q"]
+    assert kinds("encoder.layer.0.q", "decoder.layer.0.q") == [
+        "encoder.layer.*.q",
+        "decoder.layer.*.q",
+    ]
