@@ -98,6 +98,7 @@ class RankAllocator:
                 ranks=dict(zip(self.layers, counts, strict=True)),
                 revived=int((keep & ~before).sum()),
                 mask_hash=hash_mask(keep),
+                margin=selection.margin,
             )
         )
 

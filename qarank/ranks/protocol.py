@@ -23,6 +23,8 @@ class AllocationRound:
         ranks: path -> triplets kept.
         revived: triplets kept now that the round before had cut.
         mask_hash: of the whole pattern; equal on every process.
+        margin: the smallest score kept, divided by its triplet's cost, less the threshold; None
+            where nothing was cut or kept, or nothing was scored. Older runs did not note it.
     """
 
     global_step: int
@@ -31,6 +33,7 @@ class AllocationRound:
     ranks: dict[str, int]
     revived: int
     mask_hash: str
+    margin: float | None = None
 
 
 class TripletScorer(Protocol):

@@ -22,10 +22,14 @@ class Selection:
     Attributes:
         keep: (total,) bool.
         threshold: the largest score cut, divided by its triplet's cost; None where nothing is cut.
+        margin: the smallest such score kept, less the threshold: how clear the decision was. Below
+            0 where a least or largest rank, or a triplet that did not fit, overrode the scores;
+            None where nothing is cut, or nothing kept.
     """
 
     keep: Tensor
     threshold: float | None
+    margin: float | None
 
 
 @dataclass(frozen=True)
@@ -120,8 +124,9 @@ def select_triplets(scores: Tensor, budget: int, pool: Pool) -> Selection:
     kept = list(_walk(order, budget, pool))
     keep = torch.zeros(pool.total, dtype=torch.bool)
     keep[kept] = True
-    cut = worth[~keep]
-    return Selection(keep.to(scores.device), float(cut.max()) if cut.numel() else None)
+    threshold = float(worth[~keep].max()) if not bool(keep.all()) else None
+    margin = None if threshold is None or not kept else float(worth[keep].min()) - threshold
+    return Selection(keep.to(scores.device), threshold, margin)
 
 
 def _walk(order: Sequence[int], budget: int, pool: Pool) -> Iterator[int]:

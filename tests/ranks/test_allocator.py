@@ -204,6 +204,7 @@ def test_a_skipped_step_is_not_scored_and_its_round_uses_the_old_averages() -> N
     assert told.rounds[-1].global_step == 6
     assert torch.equal(told.allocator.mask(), expected.keep)
     assert told.rounds[-1].threshold == expected.threshold
+    assert told.rounds[-1].margin == expected.margin
     averages = told.importance.sensitivity
     assert torch.equal(averages, plain.importance.sensitivity)
 

@@ -37,3 +37,8 @@ def test_a_round_is_a_line_of_json() -> None:
         global_step=0, budget=3, threshold=None, ranks={"a": 3}, revived=0, mask_hash="0" * 16
     )
     assert AllocationRound(**json.loads(json.dumps(asdict(told)))) == told
+
+
+def test_a_round_of_an_older_version_is_read_without_its_margin() -> None:
+    line = {"global_step": 4, "budget": 3, "threshold": 0.5, "ranks": {"a": 3}, "revived": 0}
+    assert AllocationRound(**line, mask_hash="0" * 16).margin is None

@@ -90,6 +90,29 @@ def test_what_is_kept_is_what_taking_the_best_one_by_one_keeps(
     worth = (float64(scores) / pool.triplet_costs()).tolist()
     cut = [value for value, kept in zip(worth, selection.keep, strict=True) if not kept]
     assert selection.threshold == (max(cut) if cut else None)
+    kept = [value for value, is_kept in zip(worth, selection.keep, strict=True) if is_kept]
+    assert selection.margin == (min(kept) - max(cut) if cut and kept else None)
+
+
+@given(choices(pools(cost=1, is_limited=False)))
+def test_where_nothing_limits_no_score_cut_is_above_one_kept(
+    choice: tuple[list[float], int, Pool],
+) -> None:
+    margin = choose(*choice)[0].margin
+    assert margin is None or margin >= 0
+
+
+def test_the_margin_is_of_scores_per_parameter_and_below_0_where_a_floor_overrides_them() -> None:
+    by_parameters = Pool(sizes=(2, 2), costs=(2, 5))
+    found, _ = choose([3.0, 2.0, 6.0, 4.0], 7, by_parameters)  # 1.5 1.0 1.2 0.8
+    assert found.margin == pytest.approx(1.2 - 1.0)
+    floor = Pool(sizes=(2, 2), costs=(1, 1), min_rank=1)
+    assert choose([9.0, 8.0, 1.0, 0.0], 2, floor)[0].margin == 1.0 - 8.0
+
+
+@pytest.mark.parametrize("budget", [0, 3])
+def test_there_is_no_margin_where_nothing_or_everything_is_cut(budget: int) -> None:
+    assert choose([1.0, 2.0, 3.0], budget, one_matrix(3))[0].margin is None
 
 
 @given(choices(pools()))

@@ -140,6 +140,7 @@ def test_a_round_is_a_line_with_all_its_keys(run_dir: RunDir, tracker: Tracker) 
         "ranks": {"a": 1, "b": 2},
         "revived": 0,
         "mask_hash": "aa",
+        "margin": None,
     }
     assert lines[1]["threshold"] is None
     assert recorder.num_revived == 1

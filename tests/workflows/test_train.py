@@ -88,7 +88,7 @@ def test_every_round_keeps_exactly_its_budget_and_is_a_whole_line(pruned_run: An
     assert [line["global_step"] for line in lines] == [4, 6, 8]
     assert [line["budget"] for line in lines] == [int(8 + 40 * (1 - 2 / 6) ** 3), 9, 8]
     for line in lines:
-        keys = {"global_step", "budget", "threshold", "ranks", "revived", "mask_hash"}
+        keys = {"global_step", "budget", "threshold", "margin", "ranks", "revived", "mask_hash"}
         assert set(line) == keys
         assert sum(line["ranks"].values()) == line["budget"]
         assert set(line["ranks"]) == set(pruned_run.run["plan"]["matrices"])
