@@ -14,11 +14,15 @@ NULL_ODDS = "null_odds.json"
 METRICS = "metrics.json"
 
 
-def check_evaluation_folder(folder: Path) -> None:
-    """Refuse a place for an evaluation's files where something of the user's stands.
+def check_evaluation_folder(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a place for an evaluation's files where something stands.
+
+    Args:
+        folder: need not be there.
+        overwrite: files of an evaluation's names may be replaced.
 
     Raises:
-        RunDirError: it is no folder, or holds other files than those of an earlier evaluation.
+        RunDirError: it is no folder, holds files of other names, or holds any unless overwrite.
     """
     own = {PREDICTIONS, NBEST, NULL_ODDS, METRICS}
     if folder.exists() and not folder.is_dir():
@@ -26,6 +30,8 @@ def check_evaluation_folder(folder: Path) -> None:
     others = sorted(path.name for path in folder.glob("*") if path.name not in own)
     if others:
         raise RunDirError(f"{folder} holds something else ({others[0]}); choose another name")
+    if not overwrite and any(folder.glob("*")):
+        raise RunDirError(f"{folder} holds an evaluation; --overwrite replaces it")
 
 
 def write_evaluation(

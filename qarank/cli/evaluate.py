@@ -10,6 +10,7 @@ from qarank.cli.options import (
     PRECISIONS,
     JsonOption,
     NullThresholdOption,
+    OverwriteOption,
     PrecisionOption,
     QuietOption,
     VerboseOption,
@@ -67,7 +68,8 @@ BootstrapOption = Annotated[
 OutputOption = Annotated[
     Path | None,
     typer.Option(
-        help="Folder for answers and figures; default: beside the run.", show_default=False
+        help="Folder for answers and figures; default: beside the run, with --null-threshold none.",
+        show_default=False,
     ),
 ]
 BudgetsOption = Annotated[
@@ -99,6 +101,7 @@ def evaluate(
     null_threshold: NullThresholdOption = None,
     output: OutputOption = None,
     budgets: BudgetsOption = None,
+    overwrite: OverwriteOption = False,
     precision: PrecisionOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -118,7 +121,7 @@ def evaluate(
     _check_arguments(run, data, predictions)
     of_file = {"--na-prob": na_prob, "--na-prob-thresh": na_prob_thresh}
     of_run = {"--precision": precision, "--null-threshold": null_threshold, "--budgets": budgets}
-    of_one = {"--compat": compat, "--output": output}
+    of_one = {"--compat": compat, "--output": output, "--overwrite": overwrite or None}
     if run is None:
         _refuse_idle({**of_run, **of_one}, "a RUN")
         assert predictions is not None and data is not None  # checked
@@ -127,23 +130,21 @@ def evaluate(
         _print_report(report, as_json=as_json, show=_show_file_scores(f"{predictions} on {data}"))
         return
     _refuse_idle(of_file, "--predictions")
-    common: dict[str, Any] = {
-        "data": data,
-        "precision": precision,
-        "null_threshold": null_threshold,
-    }
+    common = {"data": data, "precision": precision, "null_threshold": null_threshold}
+    shown = {**common, "show_progress": not quiet}
     if budgets is not None:
         _refuse_idle({**of_one, "--against": against}, "one evaluation, without --budgets,")
-        report = _score_curve(run, budgets, **common, show_progress=not quiet)
-        _print_report(report, as_json=as_json, show=print_curve)
+        _print_report(_score_curve(run, budgets, **shown), as_json=as_json, show=print_curve)
         return
+    wanted = _read_certainty(bootstrap, against)
+    more = {"compat": compat, "output": output, "overwrite": overwrite, "wanted": wanted}
+    _print_report(_score_run(run, **shown, **more), as_json=as_json, show=_show_run_scores)
+
+
+def _score_run(run: Path, **options: Any) -> dict[str, Any]:
     from qarank.workflows.evaluate import evaluate_run
 
-    wanted = _read_certainty(bootstrap, against)
-    report = evaluate_run(
-        run, **common, compat=compat, output=output, wanted=wanted, show_progress=not quiet
-    )
-    _print_report(report, as_json=as_json, show=_show_run_scores)
+    return evaluate_run(run, **options)
 
 
 def _read_certainty(bootstrap: int, against: Path | None) -> "Certainty":

@@ -36,7 +36,7 @@ def plan_schedule(
     settings = recipe.allocator
     target = find_target(settings, pool)
     try:
-        return BudgetSchedule(
+        schedule = BudgetSchedule(
             start_budget=pool.whole_cost,
             target_budget=target,
             total_steps=total_steps,
@@ -45,12 +45,26 @@ def plan_schedule(
             delta_t=settings.delta_t,
             finalize=settings.finalize,
         )
+        if target < schedule.start_budget:
+            _require_scored(schedule, settings.type)
+        return schedule
     except ScheduleError as error:
         size = recipe.train.batch_size
         raise ScheduleError(
             f"{error}. This run: {num_features} features / batch {size} = {steps_per_epoch} steps "
             f"an epoch, {total_steps} in all; shares such as tinit: 0.1, tfinal: 0.3 fit any run"
         ) from error
+
+
+def _require_scored(schedule: BudgetSchedule, allocator_type: str) -> None:
+    """Refuse a schedule whose first round comes before any step is scored."""
+    first = schedule.rounds()[0]
+    scored = any(schedule.is_scored(step) for step in range(1, first + 1))
+    if allocator_type != "random" and not scored:
+        raise ScheduleError(
+            f"step {first} would cut triplets before any step is scored; more steps, or a smaller "
+            "allocator.tfinal, leave one"
+        )
 
 
 def find_target(settings: AllocatorConfig, pool: Pool) -> int:

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from qarank.config.data_schema import DataConfig
 from qarank.config.schema import Recipe
+from qarank.errors import DataError
 from qarank.squad.columns import USUAL, Columns
 from qarank.squad.examples import Example
 from qarank.squad.feature_table import FeatureTable
@@ -145,6 +146,20 @@ def tell_notes(part: Part) -> None:
     """Say what reading a part brought up, a line each."""
     for line in list_notes(part.data):
         LOG.info("%s: %s", part.label, line)
+
+
+def check_answerable(data: DataConfig, part: "Part") -> None:
+    """Refuse unanswerable questions where the recipe says that there are none.
+
+    Raises:
+        DataError: names how many there are.
+    """
+    count = sum(example.is_impossible for example in part.examples)
+    if data.version_2_with_negative is False and count:
+        raise DataError(
+            f"data.version_2_with_negative is false, but {count:,} of the {len(part.examples):,} "
+            f"questions of {part.label} have no answer; leave it out, or leave them out"
+        )
 
 
 def allows_no_answer(data: DataConfig, *parts: Sequence[Example]) -> bool:

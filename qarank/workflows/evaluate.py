@@ -25,7 +25,7 @@ from qarank.workflows.compare import (
     list_intervals,
     read_others,
 )
-from qarank.workflows.data import Part, allows_no_answer, load_evaluation_part, tell_notes
+from qarank.workflows.data import Part, check_answerable, load_evaluation_part, tell_notes
 from qarank.workflows.run_qa import answer_as_run_qa
 from qarank.workflows.saved_model import OpenedModel, open_model
 from qarank.workflows.scoring import evaluate_reader
@@ -53,6 +53,7 @@ def evaluate_run(
     compat: str | None = None,
     null_threshold: float | None = None,
     output: Path | None = None,
+    overwrite: bool = False,
     wanted: Certainty = PLAIN,
 ) -> dict[str, Any]:
     """Score a model, and write its answers beside the run it is of.
@@ -67,7 +68,8 @@ def evaluate_run(
         null_threshold: score difference (logits) above which there is no answer; None takes the
             checkpoint's: the recipe's, or the one tuned for it.
         output: folder for the files; None puts those of a run beside it, and writes none of
-            another model's.
+            another model's, nor of answers chosen otherwise than the run's own.
+        overwrite: replace what an evaluation left in `output`.
         wanted: intervals of the figures, and other answers to compare with.
 
     Returns:
@@ -84,7 +86,9 @@ def evaluate_run(
     if data is not None:
         require_file(data)
     if output is not None:
-        check_evaluation_folder(output)
+        check_evaluation_folder(output, overwrite=overwrite)
+    elif overwrite:
+        raise DataError("--overwrite goes with --output only")
     opened = open_model(path, precision=precision)
     part = load_part(path, opened, data)
     tell_notes(part)
@@ -97,7 +101,9 @@ def evaluate_run(
         answer = _answer if compat is None else _answer_as_run_qa
         found = answer(opened, part, threshold, bar.advance)
     label = part.label if compat is None else f"{part.label}-{compat}"
-    folder = _choose_folder(opened, output, label)
+    folder = output
+    if output is None and opened.run is not None and null_threshold is None:
+        folder = opened.run.run_dir.eval_dir(opened.folder.name, label)
     metrics, compared = _weigh(found, part, others, wanted)
     if folder is not None:
         found.write(folder, metrics)
@@ -110,13 +116,6 @@ def evaluate_run(
         "features_per_s": len(part.table) / found.seconds,
         "files": None if folder is None else str(folder),
     }
-
-
-def _choose_folder(opened: OpenedModel, output: Path | None, label: str) -> Path | None:
-    """Where the files go; None: nowhere, since the model is nobody's run and none is named."""
-    if output is not None or opened.run is None:
-        return output
-    return opened.run.run_dir.eval_dir(opened.folder.name, label)
 
 
 def load_part(path: Path, opened: OpenedModel, data: Path | None) -> Part:
@@ -155,12 +154,16 @@ def _weigh(
 
 
 def allows_null(opened: OpenedModel, part: Part) -> bool:
-    """Whether "no answer" is an answer: as a run was trained, or as the data shows."""
-    if opened.run is None:
-        return any(example.is_impossible for example in part.examples)
+    """Whether "no answer" is an answer: as the model was trained, or as the data shows.
+
+    Raises:
+        DataError: the run's recipe rules out what the data has.
+    """
     if opened.manner.version_2_with_negative:
         return True
-    return allows_no_answer(opened.run.recipe.data, part.examples)
+    if opened.run is not None:
+        check_answerable(opened.run.recipe.data, part)
+    return any(example.is_impossible for example in part.examples)
 
 
 def _answer(

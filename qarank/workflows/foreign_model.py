@@ -25,7 +25,7 @@ from qarank.workflows.model import (
 from qarank.workflows.model_source import ModelSource, find_model
 
 LOG = logging.getLogger("qarank")
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "spm.model", "vocab.txt")
+TOKENIZER_FILES = ("tokenizer.json", "spm.model", "spiece.model", "vocab.txt", "vocab.json")
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,10 @@ def open_folder(path: Path) -> FoundModel:
     if is_adapter(path):
         return _open_adapter(path)
     if is_full_model(path):
+        if not has_tokenizer(path):
+            raise ModelError(
+                f"{path} has no tokenizer: one of {', '.join(TOKENIZER_FILES)} must stand with it"
+            )
         source = ModelSource(str(path), {})
         config = load_config(source, ModelConfig(name_or_path=str(path)))
         model = load_reader(source, config)
@@ -69,6 +73,11 @@ def open_folder(path: Path) -> FoundModel:
     names = "no run.json, adapter_config.json or config.json in it"
     what = names if path.exists() else "no such folder"
     raise RunDirError(f"{path} is not a run, an adapter or a model: {what}")
+
+
+def has_tokenizer(path: Path) -> bool:
+    """Whether a folder brings its own; without one, transformers would make up an empty one."""
+    return any((path / name).is_file() for name in TOKENIZER_FILES)
 
 
 def _open_adapter(path: Path) -> FoundModel:
@@ -86,8 +95,7 @@ def _open_adapter(path: Path) -> FoundModel:
     except (ModelError, HubError) as error:
         raise type(error)(f"{path}: of its base: {error}") from error
     layers = load_updates(model, folder, head=[HEAD] if brings_head else [])
-    has_own = any((path / name).is_file() for name in TOKENIZER_FILES)
-    tokenizer = load_tokenizer(ModelSource(str(path), {}) if has_own else source)
+    tokenizer = load_tokenizer(ModelSource(str(path), {}) if has_tokenizer(path) else source)
     if folder.config.get("task_type") == "QUESTION_ANS":
         _drop_token_types(path, tokenizer)
     return FoundModel(model, layers, config, tokenizer, base, revision)
@@ -105,4 +113,5 @@ def _drop_token_types(path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
     if "token_type_ids" in tokenizer.model_input_names:
         names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
         tokenizer.model_input_names = names
+        tokenizer.init_kwargs["model_input_names"] = names  # what is saved with it
         LOG.info("%s: task_type QUESTION_ANS, PEFT passes no token types: nor do we", path)

@@ -4,6 +4,7 @@ A checkpoint and a merged model carry it as answering.json, so that they answer 
 are copied; a folder without that file is read as Hugging Face's run_qa would by default.
 """
 
+import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ class Manner:
         max_answer_length: tokens of an answer, at most.
         null_threshold: score difference (logits) above which there is no answer; None where it was
             to be tuned, and has not been.
-        version_2_with_negative: whether "no answer" is an answer.
+        version_2_with_negative: whether "no answer" is an answer; None: nobody says.
     """
 
     max_seq_length: int = 384
@@ -33,7 +34,7 @@ class Manner:
     n_best_size: int = 20
     max_answer_length: int = 30
     null_threshold: float | None = 0.0
-    version_2_with_negative: bool = True
+    version_2_with_negative: bool | None = None
 
     @classmethod
     def of_recipe(
@@ -50,20 +51,49 @@ class Manner:
         )
 
     @classmethod
-    def of_folder(cls, folder: Path) -> "Manner":
+    def of_folder(cls, folder: Path, *, num_positions: int | None = None) -> "Manner":
         """What a folder's answering.json says; the defaults where there is none.
 
+        Args:
+            folder: of a model.
+            num_positions: tokens that the model takes at most; None: any number.
+
         Raises:
-            CheckpointError: the file is there and cannot be read.
+            CheckpointError: the file is there and cannot be read, or says what the model cannot do.
         """
         path = folder / ANSWERING
         if not path.is_file():
-            return cls()
+            longest = min(cls.max_seq_length, num_positions or cls.max_seq_length)
+            return cls(max_seq_length=longest, doc_stride=min(cls.doc_stride, longest // 3))
         try:
             values: dict[str, Any] = read_json(path)
-            return cls(**{field.name: values[field.name] for field in fields(cls)})
+            found = cls(**{field.name: values[field.name] for field in fields(cls)})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{path} cannot be read as how a model answers") from error
+        fault = found.find_fault(num_positions)
+        if fault is not None:
+            raise CheckpointError(f"{path}: {fault}")
+        return found
+
+    def find_fault(self, num_positions: int | None = None) -> str | None:
+        """What in it cannot be, in words."""
+        counts = ("max_seq_length", "doc_stride", "n_best_size", "max_answer_length")
+        for name in counts:
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                return f"{name} is {value!r}; it must be a whole number, 1 or more"
+        threshold = self.null_threshold
+        if threshold is not None and (
+            not isinstance(threshold, int | float) or math.isnan(threshold)
+        ):
+            return f"null_threshold is {threshold!r}; it must be a number or null"
+        if not isinstance(self.version_2_with_negative, bool | None):
+            return f"version_2_with_negative is {self.version_2_with_negative!r}; true or false"
+        if num_positions is not None and self.max_seq_length > num_positions:
+            return (
+                f"max_seq_length is {self.max_seq_length}; the model has {num_positions} positions"
+            )
+        return None
 
     def write(self, folder: Path) -> None:
         """Into a folder's answering.json."""
@@ -88,8 +118,8 @@ class Manner:
         if not with_null:
             if asked is not None:
                 raise DataError(
-                    f"{of} was trained on questions that all have an answer, so a null threshold"
-                    " decides nothing; leave it out"
+                    f"{of}: every question is to be answered here, so a null threshold decides "
+                    "nothing; leave it out"
                 )
             return None
         if asked is not None:

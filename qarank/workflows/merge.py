@@ -98,7 +98,7 @@ def merge_run(path: Path, out: Path, options: MergeOptions = PLAIN) -> dict[str,
                 "kept_energy": kept_energy,
                 "largest_logit": float(whole.abs().max()),
                 "cut_difference": largest_difference(whole, before),
-                "largest_difference": _compare(beside, batch, before, TOLERANCES[options.dtype]),
+                "largest_difference": _compare(beside, before, TOLERANCES[options.dtype]),
             }
             write_json(beside / MERGE_INFO, info)
             replace_folder(beside, folder)
@@ -161,9 +161,11 @@ def _export(opened: OpenedModel, options: MergeOptions) -> AdapterFolder:
     )
 
 
-def _compare(folder: Path, batch: dict[str, Tensor], before: Tensor, tolerance: float) -> float:
-    saved = open_folder(folder).model.eval()
-    difference = largest_difference(before, compute_logits(saved, batch))
+def _compare(folder: Path, before: Tensor, tolerance: float) -> float:
+    """With what the folder itself brings, its tokenizer too."""
+    saved = open_folder(folder)
+    batch = build_probe(saved.tokenizer)
+    difference = largest_difference(before, compute_logits(saved.model.eval(), batch))
     if not difference <= tolerance:  # so that NaN is refused too
         raise CheckpointError(
             f"the merged model's logits are off by {difference:.2g} of the largest; at most "

@@ -33,6 +33,15 @@ def load_config(source: ModelSource, model: ModelConfig) -> PretrainedConfig:
     return config
 
 
+def count_positions(config: PretrainedConfig) -> int | None:
+    """Tokens that a model has absolute positions for; None where its positions are relative."""
+    limit = getattr(config, "max_position_embeddings", None)
+    # RoBERTa counts positions from pad_token_id + 1 on; a limit below 1 means relative positions.
+    if config.model_type in {"roberta", "xlm-roberta"} and limit:
+        limit -= config.pad_token_id + 1
+    return limit if isinstance(limit, int) and limit > 0 else None
+
+
 def set_dropout(config: PretrainedConfig, dropout: float) -> None:
     """Set every dropout probability of a configuration, whatever the architecture calls it."""
     for key, value in config.to_dict().items():

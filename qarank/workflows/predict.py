@@ -78,7 +78,7 @@ class QAPredictor:
         if null_threshold is not None and math.isnan(null_threshold):
             raise DataError("null_threshold is not a number; it must be one, inf and -inf included")
         opened = open_model(Path(path), precision=precision)
-        with_null = opened.manner.version_2_with_negative
+        with_null = opened.manner.version_2_with_negative is not False
         threshold = opened.manner.choose_threshold(
             null_threshold, with_null=with_null, of=opened.folder
         )

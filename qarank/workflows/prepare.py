@@ -16,12 +16,13 @@ from qarank.workflows.audit import WrittenAudit, write_audit
 from qarank.workflows.data import (
     Part,
     allows_no_answer,
+    check_answerable,
     features_cache_dir,
     load_train_parts,
     load_validation_part,
     tell_notes,
 )
-from qarank.workflows.model import load_config, load_tokenizer
+from qarank.workflows.model import count_positions, load_config, load_tokenizer
 from qarank.workflows.model_source import ModelSource, find_model
 from qarank.workflows.preflight import Plan, plan_run
 
@@ -100,6 +101,8 @@ def prepare_run(
     if processes.is_main:
         for part in parts:
             tell_notes(part)
+    for part in parts:
+        check_answerable(recipe.data, part)
     with_null = allows_no_answer(recipe.data, *(part.examples for part in parts))
     plan = plan_run(config, len(train.table), recipe)
     return Prepared(
@@ -185,11 +188,8 @@ def naming_point(name: str) -> Iterator[None]:
 
 def _check_length(recipe: Recipe, config: PretrainedConfig) -> None:
     """Refuse windows longer than the model's absolute positions."""
-    limit = getattr(config, "max_position_embeddings", None)
-    # RoBERTa counts positions from pad_token_id + 1 on; a limit below 1 means relative positions.
-    if config.model_type in {"roberta", "xlm-roberta"} and limit:
-        limit -= config.pad_token_id + 1
-    if isinstance(limit, int) and 0 < limit < recipe.data.max_seq_length:
+    limit = count_positions(config)
+    if limit is not None and limit < recipe.data.max_seq_length:
         raise DataError(
             f"data.max_seq_length is {recipe.data.max_seq_length}; this model has {limit} positions"
         )

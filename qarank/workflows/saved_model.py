@@ -22,6 +22,7 @@ from qarank.workflows.foreign_model import open_folder
 from qarank.workflows.manner import Manner
 from qarank.workflows.model import (
     HEAD,
+    count_positions,
     load_base_model,
     load_config,
     load_tokenizer,
@@ -101,7 +102,8 @@ def open_model(path: Path, *, precision: str | None = None) -> OpenedModel:
         resolve_precision(precision, default_device())  # refused before anything is loaded
     if is_run(path):
         return _open_run(find_run(path), precision)
-    found, manner = open_folder(path), Manner.of_folder(path)
+    found = open_folder(path)
+    manner = Manner.of_folder(path, num_positions=count_positions(found.config))
     reader = _make_reader(
         found.model, found.config, found.tokenizer, precision or "fp32", adapted=bool(found.layers)
     )

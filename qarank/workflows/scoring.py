@@ -105,7 +105,8 @@ def score_spans(
     gold = {example.id: example.answers for example in examples}
     metrics = score_answers(gold, decoded, with_null=null_threshold is not None)
     if null_threshold is not None:
-        metrics["null_threshold"] = null_threshold
+        is_number = math.isfinite(null_threshold)  # JSON has no infinity
+        metrics["null_threshold"] = null_threshold if is_number else str(null_threshold)
     return Evaluation(metrics, decoded, len(table), seconds)
 
 

@@ -13,6 +13,7 @@ from qarank.squad.sample import almanac
 from qarank.workflows.data import (
     Part,
     allows_no_answer,
+    check_answerable,
     features_cache_dir,
     label_data,
     load_evaluation_part,
@@ -185,3 +186,13 @@ def test_a_held_out_part_that_says_nothing_of_a_threshold_is_refused(
     recipe = tiny_recipe(data=files, eval={"null_threshold": "tuned"})
     with pytest.raises(DataError, match="every question of the 3 that data.threshold_share 0.3"):
         load_train_parts(recipe, tokenizer)
+
+
+def test_questions_without_an_answer_are_refused_where_the_recipe_rules_them_out(
+    tiny_recipe: Callable[..., Recipe], tokenizer: PreTrainedTokenizerBase
+) -> None:
+    part = load_validation_part(tiny_recipe(), tokenizer)
+    assert part is not None
+    check_answerable(DataConfig(source="x"), part)
+    with pytest.raises(DataError, match=r"is false, but \d+ of the 24 questions of almanac-valid"):
+        check_answerable(DataConfig(source="x", version_2_with_negative=False), part)

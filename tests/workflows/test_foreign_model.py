@@ -17,6 +17,7 @@ from qarank.squad.examples import Example
 from qarank.workflows.evaluate import evaluate_run
 from qarank.workflows.foreign_model import open_folder
 from qarank.workflows.logits import compute_logits
+from qarank.workflows.manner import Manner
 from qarank.workflows.merge import MergeOptions, build_probe, merge_run
 from qarank.workflows.predict import predict_answers
 from qarank.workflows.saved_model import open_model
@@ -65,10 +66,12 @@ def test_a_model_that_is_no_run_is_scored_on_a_file_and_writes_where_told(
     out = tmp_path / "answers"
     assert evaluate_run(merged, output=out, **asked)["files"] == str(out)
     assert json.loads((out / "metrics.json").read_text())["total"] == 2
-    evaluate_run(merged, output=out, **asked)  # its own files may be replaced
+    with pytest.raises(RunDirError, match="answers holds an evaluation; --overwrite replaces it"):
+        evaluate_run(merged, output=out, **asked)
+    evaluate_run(merged, output=out, overwrite=True, **asked)
     (out / "letter.txt").write_text("mine")
     with pytest.raises(RunDirError, match=r"holds something else \(letter.txt\)"):
-        evaluate_run(merged, output=out, **asked)
+        evaluate_run(merged, output=out, overwrite=True, **asked)
 
 
 @pytest.fixture
@@ -139,6 +142,11 @@ def test_an_adapter_without_a_head_takes_its_bases(
 
 def test_an_encoder_without_a_trained_head_is_refused(tiny_model_dir: Path, tmp_path: Path) -> None:
     BertModel.from_pretrained(tiny_model_dir).save_pretrained(tmp_path)
+    with pytest.raises(
+        ModelError, match=r"has no tokenizer: one of tokenizer\.json, .* must stand"
+    ):
+        open_folder(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_model_dir).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match=r"has no qa_outputs\.bias: it was not trained"):
         open_folder(tmp_path)
 
@@ -192,3 +200,32 @@ def test_a_folder_that_holds_nothing_is_refused(name: str, tmp_path: Path) -> No
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunDirError, match=f"{name} is not a run, an adapter or a model"):
         open_model(tmp_path / name)
+
+
+@pytest.mark.filterwarnings(RENAMED)
+@pytest.mark.parametrize("to", ["dense", "lora", "adalora"])
+def test_what_is_merged_of_pefts_wrapper_is_fed_no_token_types_either(
+    to: str, adapter: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = adapter(task_type="QUESTION_ANS")
+    merge_run(folder, tmp_path / "out", MergeOptions(to=to))
+    opened = open_model(tmp_path / "out")
+    batch = build_probe(opened.tokenizer)
+    assert "token_type_ids" not in batch
+    logits = compute_logits(opened.reader.model, batch)
+    torch.testing.assert_close(logits, torch.load(tmp_path / "logits.pt"), atol=1e-4, rtol=1e-4)
+
+
+def test_windows_are_no_longer_than_the_model_has_positions(
+    pruned_run: Any, tmp_path: Path
+) -> None:
+    merged = tmp_path / "merged"
+    merge_run(pruned_run.folder, merged)
+    (merged / "answering.json").unlink()
+    opened = open_model(merged)  # of 256 positions
+    assert (opened.manner.max_seq_length, opened.manner.doc_stride) == (256, 85)
+    long = [Example("a", "", "The mason of the town. " * 200, "Who?")]
+    assert len(predict_answers(merged, long)) == 1
+    Manner(max_seq_length=300).write(merged)
+    with pytest.raises(CheckpointError, match="max_seq_length is 300; the model has 256 positions"):
+        open_model(merged)

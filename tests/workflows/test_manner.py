@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ def test_a_folder_gives_back_what_was_written_there(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_says_nothing_is_read_as_run_qa_would(tmp_path: Path) -> None:
-    assert Manner.of_folder(tmp_path) == Manner(384, 128, 20, 30, 0.0, version_2_with_negative=True)
+    assert Manner.of_folder(tmp_path) == Manner(384, 128, 20, 30, 0.0, version_2_with_negative=None)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"max_seq_length": 3}'])
@@ -55,10 +56,32 @@ def test_the_threshold_is_the_one_asked_for_or_the_models_own(
 
 def test_without_no_answer_there_is_no_threshold() -> None:
     assert Manner().choose_threshold(None, with_null=False, of=FOLDER) is None
-    with pytest.raises(DataError, match="^runs/mine was .* so a null threshold decides nothing"):
+    with pytest.raises(
+        DataError, match="^runs/mine: every question .* so a null threshold decides"
+    ):
         Manner().choose_threshold(0.0, with_null=False, of=FOLDER)
 
 
 def test_a_model_without_a_tuned_threshold_says_what_to_do() -> None:
     with pytest.raises(CheckpointError, match="saved out of turn, .* give --null-threshold, or"):
         Manner(null_threshold=None).choose_threshold(None, with_null=True, of=FOLDER)
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"max_seq_length": 0}, "max_seq_length is 0; it must be a whole number, 1 or more"),
+        ({"n_best_size": "20"}, "n_best_size is '20'; it must be"),
+        ({"doc_stride": True}, "doc_stride is True"),
+        ({"null_threshold": "tuned"}, "null_threshold is 'tuned'; it must be a number or null"),
+        ({"version_2_with_negative": "yes"}, "version_2_with_negative is 'yes'; true or false"),
+    ],
+)
+def test_values_that_cannot_be_are_told(
+    changed: dict[str, object], line: str, tmp_path: Path
+) -> None:
+    Manner().write(tmp_path)
+    path = tmp_path / "answering.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    with pytest.raises(CheckpointError, match=line):
+        Manner.of_folder(tmp_path)

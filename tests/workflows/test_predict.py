@@ -127,7 +127,7 @@ def test_a_run_on_answerable_questions_always_answers(run: dict[str, Any]) -> No
 
 def test_a_threshold_that_decides_nothing_is_refused(run: dict[str, Any]) -> None:
     run["version_2_with_negative"] = False
-    with pytest.raises(DataError, match="was trained on questions that all have an answer"):
+    with pytest.raises(DataError, match="every question is to be answered here, so a null"):
         ask(DRY, null_threshold=0.0)
 
 
