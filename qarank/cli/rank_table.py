@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from qarank.cli.render import format_value, open_console, print_table
+from qarank.cli.render import format_value, open_console
 from qarank.report.colour_scale import colour_at, letters_on
 from qarank.report.trajectory import mean_by_kind, thin
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN_ROUNDS = 20
 SCALE_STEPS = 8
-SHOWN_VALUES = 4  # singular values of a matrix
+SHOWN_VALUES = 3  # singular values of a matrix
 WITH_START = ("svd", "frd", "ADALORA")  # types whose r is what every matrix started with
 
 
@@ -29,14 +29,7 @@ def print_ranks(report: "RankReport") -> None:
     names = list(dict.fromkeys(matrix.name for matrix in report.matrices))
     layers = list(dict.fromkeys((matrix.stack, matrix.layer) for matrix in report.matrices))
     ranks = {((m.stack, m.layer), m.name): m.rank for m in report.matrices}
-    table = Table(
-        title=Text(f"{report.checkpoint} ({report.type})", overflow="fold"),
-        title_justify="left",
-        box=None,
-        padding=(0, 1),
-        collapse_padding=True,
-        pad_edge=False,
-    )
+    table = _open_table(f"{report.checkpoint} ({report.type})")
     table.add_column("layer", overflow="fold")
     for name in names:
         table.add_column(_shorten(name), justify="center", overflow="fold", min_width=4)
@@ -72,8 +65,8 @@ def print_rounds(run: "Inspected") -> None:
             each.budget,
             each.triplets,
             each.parameters,
-            _format_figure(each.threshold),
-            _format_figure(each.margin),
+            _format_figure(each.threshold, 3),
+            _format_figure(each.margin, 3),
             each.revived,
             each.changed,
         ]
@@ -85,8 +78,7 @@ def print_rounds(run: "Inspected") -> None:
         f"{less if len(shown) < len(rounds) else ''}threshold: the largest score cut; margin: the "
         "smallest kept less that; changed: matrices of another rank than before"
     )
-    print_table(f"{run.label}: rounds", [*columns, "changed"], rows, note=note)
-    typer.echo()
+    _print_rows(f"{run.label}: rounds", [*columns, "changed"], rows, note=note)
 
 
 def print_spectra(run: "Inspected") -> None:
@@ -95,7 +87,7 @@ def print_spectra(run: "Inspected") -> None:
     rows = []
     for matrix in run.report.matrices:
         found = spectra[matrix.path]
-        values = " ".join(f"{value:.3g}" for value in found["singular_values"][:SHOWN_VALUES])
+        values = " ".join(f"{value:.2g}" for value in found["singular_values"][:SHOWN_VALUES])
         more = " .." if len(found["singular_values"]) > SHOWN_VALUES else ""
         rows.append(
             [
@@ -105,17 +97,16 @@ def print_spectra(run: "Inspected") -> None:
                 found["effective_rank"],
                 *(_format_share(found[f"energy_{count}"]) for count in (1, 2, 4)),
                 (values + more) or "-",
-                _format_figure(found["orthogonality_A"]),
-                _format_figure(found["orthogonality_B"]),
+                _format_figure(found["orthogonality_A"], 2),
+                _format_figure(found["orthogonality_B"], 2),
             ]
         )
-    columns = ["matrix", "rank", "effective", "top 1", "top 2", "top 4", "singular values"]
+    columns = ["matrix", "rank", "eff.", "1 %", "2 %", "4 %", "largest", "A", "B"]
     note = (
-        "of Delta W; effective: exp of the entropy of the shares of energy; top n: energy in the n "
-        "largest; A, B: ||A A^T - I||, ||B^T B - I|| over all triplets, of svd adapters"
+        "singular values of Delta W: eff.: their effective rank; n %: energy in the n largest; "
+        "A, B: ||A A^T - I||, ||B^T B - I|| over all triplets, of svd adapters"
     )
-    print_table(f"{run.label}: spectra", [*columns, "A", "B"], rows, note=note)
-    typer.echo()
+    _print_rows(f"{run.label}: spectra", columns, rows, note=note)
 
 
 def print_side_by_side(runs: "Sequence[Inspected]", correlation: "RankCorrelation") -> None:
@@ -130,12 +121,38 @@ def print_side_by_side(runs: "Sequence[Inspected]", correlation: "RankCorrelatio
         *([f"mean rank, {_shorten(kind)}", *(mean.get(kind) for mean in means)] for kind in kinds),
     ]
     labels = [run.label for run in runs]
-    print_table("side by side", ["", *labels], rows)
-    typer.echo()
+    _print_rows("side by side", ["", *labels], rows)
     found = [[label, *row] for label, row in zip(labels, correlation.rows(), strict=True)]
     left_out = f", {correlation.left_out:,} are not in all" if correlation.left_out else ""
     note = f"Spearman's rho over the {correlation.common:,} matrices of all runs{left_out}"
-    print_table("rank correlation", ["", *labels], found, note=note)
+    _print_rows("rank correlation", ["", *labels], found, note=note)
+
+
+def _open_table(title: str) -> Table:
+    """Without rules, so that a layer's row fits a terminal of 80 columns."""
+    return Table(
+        title=Text(title, overflow="fold"),
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+        padding=(0, 1),
+        collapse_padding=True,
+        pad_edge=False,
+    )
+
+
+def _print_rows(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, note: str = ""
+) -> None:
+    """A table whose first column is text and whose others are set right, and what it means."""
+    table = _open_table(title)
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if place == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(format_value(value)) for value in row))
+    console = open_console()
+    console.print(table)
+    console.print(f"{note}\n" if note else "", style="dim", highlight=False, markup=False)
 
 
 def _draw_cell(rank: int | None, r: int) -> Align | Text:
@@ -156,13 +173,13 @@ def _print_scale(console: Console, r: int) -> None:
     console.print(scale.append(f" {r}"), highlight=False)
 
 
-def _format_figure(value: float | None) -> str | None:
-    """Three digits, however small."""
-    return None if value is None else f"{value:.3g}"
+def _format_figure(value: float | None, digits: int) -> str | None:
+    """So many digits, however small."""
+    return None if value is None else f"{value:.{digits}g}"
 
 
 def _format_share(share: float | None) -> str | None:
-    return None if share is None else f"{100 * share:.0f} %"
+    return None if share is None else f"{100 * share:.0f}"
 
 
 def _name_layer(stack: str, layer: int | None, *, with_stack: bool) -> str:
