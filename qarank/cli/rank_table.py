@@ -56,7 +56,7 @@ def print_rounds(run: "Inspected") -> None:
     """The trajectory, at most twenty rounds of it, the first and the last among them."""
     rounds = run.rounds or []
     if not rounds:
-        typer.echo(f"{run.label}: no rounds, its ranks were not chosen while it trained\n")
+        typer.echo(f"{run.label}: no rounds on record\n")
         return
     shown = thin(rounds, SHOWN_ROUNDS)
     rows = [

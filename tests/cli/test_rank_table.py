@@ -142,7 +142,7 @@ def test_many_rounds_are_thinned_and_it_says_so(capsys: pytest.CaptureFixture[st
 
 def test_a_run_without_rounds_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     print_rounds(make(rounds=[]))
-    assert capsys.readouterr().out.startswith("a: no rounds")
+    assert capsys.readouterr().out.startswith("a: no rounds on record")
 
 
 def test_spectra_show_the_largest_values_and_dashes_at_rank_0(
