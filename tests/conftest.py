@@ -4,6 +4,7 @@ import itertools
 import os
 import pickle
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -38,18 +39,26 @@ def _features_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random two-layer BERT and a WordPiece tokenizer trained on the almanac, as a folder."""
+    """A random two-layer BERT and a WordPiece tokenizer of the almanac's words, as a folder."""
     import torch
     from tokenizers import BertWordPieceTokenizer
+    from tokenizers.normalizers import BertNormalizer
+    from tokenizers.pre_tokenizers import BertPreTokenizer
     from transformers import BertConfig, BertForQuestionAnswering, BertTokenizerFast
 
     from qarank.squad.sample import almanac
 
     folder = tmp_path_factory.mktemp("tiny_bert")
     texts = (f"{example.question} {example.context}" for example in almanac("train")[:800])
-    trainer = BertWordPieceTokenizer()
-    trainer.train_from_iterator(texts, vocab_size=600, show_progress=False)
-    trainer.save(str(folder / "tokenizer.json"))
+    text = BertNormalizer().normalize_str(" ".join(texts))
+    counts = Counter(word for word, _ in BertPreTokenizer().pre_tokenize_str(text))
+    # Chosen, not trained: of equally common pieces the trainer takes others in every process.
+    letters = sorted({letter for word in counts for letter in word})
+    common = sorted(counts, key=lambda word: (-counts[word], word))
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = [*specials, *letters, *(f"##{letter}" for letter in letters), *common]
+    vocab = {piece: number for number, piece in enumerate(list(dict.fromkeys(pieces))[:600])}
+    BertWordPieceTokenizer(vocab=vocab).save(str(folder / "tokenizer.json"))
     tokenizer = BertTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
     tokenizer.save_pretrained(folder)
     config = BertConfig(

@@ -23,6 +23,16 @@ REFUSED = {
 }
 
 
+def check_method(config: Mapping[str, Any]) -> None:
+    """Raise AdapterError for an adapter_config.json of a method that is not read."""
+    kind = config.get("peft_type")
+    if kind not in ("LORA", "ADALORA"):
+        raise AdapterError(f"adapter_config.json: peft_type is {kind!r}; LORA and ADALORA are read")
+    for key, reason in REFUSED.items():
+        if config.get(key):
+            raise AdapterError(f"adapter_config.json: {key} cannot be read: {reason}")
+
+
 def read_updates(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, PlainLoRA]:
     """Full module path -> update, float32; matrices of rank 0 are left out.
 
@@ -33,12 +43,7 @@ def read_updates(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> di
     Raises:
         AdapterError: the folder is of another method, or holds what an update cannot say.
     """
-    kind = config.get("peft_type")
-    if kind not in ("LORA", "ADALORA"):
-        raise AdapterError(f"adapter_config.json: peft_type is {kind!r}; LORA and ADALORA are read")
-    for key, reason in REFUSED.items():
-        if config.get(key):
-            raise AdapterError(f"adapter_config.json: {key} cannot be read: {reason}")
+    check_method(config)
     factors: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         found = LOW_RANK.match(name.removeprefix(PREFIX))

@@ -67,5 +67,18 @@ def check_model_folder(path: Path) -> None:
         RunDirError: it is none of these.
         CheckpointError: it is a run, and there is no such checkpoint, or none yet.
     """
-    if is_run(path) or not any((path / name).is_file() for name in OF_MODELS):
+    if is_run(path):
         find_checkpoint(path)
+    elif not any((path / name).is_file() for name in OF_MODELS):
+        raise RunDirError(describe_misfit(path))
+
+
+def describe_misfit(path: Path) -> str:
+    """Why a path stands for no model, in a line."""
+    if not path.exists():
+        what = "no such folder; a model of the hub is downloaded first"
+    elif not path.is_dir():
+        what = "a file, not a folder"
+    else:
+        what = "no run.json, adapter_config.json or config.json in it"
+    return f"{path} is not a run, an adapter or a model: {what}"

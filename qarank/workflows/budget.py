@@ -58,7 +58,7 @@ def plan_schedule(
 
 def _require_scored(schedule: BudgetSchedule, allocator_type: str) -> None:
     """Refuse a schedule whose first round comes before any step is scored."""
-    first = schedule.rounds()[0]
+    first = next(iter(schedule.rounds()), schedule.total_steps)
     scored = any(schedule.is_scored(step) for step in range(1, first + 1))
     if allocator_type != "random" and not scored:
         raise ScheduleError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from qarank.artifacts.evaluation import PREDICTIONS
-from qarank.artifacts.find_run import find_checkpoint
+from qarank.artifacts.find_run import find_checkpoint, is_run
 from qarank.artifacts.run_dir import RunDir
 from qarank.errors import DataError
 from qarank.squad.certainty import Scores, compare_scores, figure_intervals
@@ -89,6 +89,13 @@ def read_others(wanted: Certainty, data: str) -> dict[str, str] | None:
     path = wanted.against
     if path is None or not path.is_dir():
         return None if path is None else read_predictions(path)
+    if (path / PREDICTIONS).is_file():  # where eval --output wrote
+        return read_predictions(path / PREDICTIONS)
+    if not is_run(path):
+        raise DataError(
+            f"--against {path}: it must be an answer file, a run with answers to this data, or a "
+            "folder that eval --output wrote"
+        )
     checkpoint = find_checkpoint(path)
     run_dir = RunDir(checkpoint.parent.parent)
     written = run_dir.eval_dir(checkpoint.name, data) / PREDICTIONS

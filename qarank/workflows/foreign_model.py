@@ -10,8 +10,9 @@ from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from qarank.adapters.lora import LoRALinear
 from qarank.adapters.peft_format import AdapterFolder, load_updates
-from qarank.adapters.peft_updates import read_head
+from qarank.adapters.peft_updates import check_method, read_head
 from qarank.artifacts.checkpoint import is_adapter, is_full_model, read_adapter, verify_checkpoint
+from qarank.artifacts.find_run import describe_misfit
 from qarank.artifacts.names import MANIFEST
 from qarank.config.schema import ModelConfig
 from qarank.errors import AdapterError, HubError, ModelError, RunDirError
@@ -70,9 +71,7 @@ def open_folder(path: Path) -> FoundModel:
         config = load_config(source, ModelConfig(name_or_path=str(path)))
         model = load_reader(source, config)
         return FoundModel(model, {}, config, load_tokenizer(source), str(path), None)
-    names = "no run.json, adapter_config.json or config.json in it"
-    what = names if path.exists() else "no such folder"
-    raise RunDirError(f"{path} is not a run, an adapter or a model: {what}")
+    raise RunDirError(describe_misfit(path))
 
 
 def has_tokenizer(path: Path) -> bool:
@@ -82,6 +81,7 @@ def has_tokenizer(path: Path) -> bool:
 
 def _open_adapter(path: Path) -> FoundModel:
     folder = AdapterFolder(*read_adapter(path))
+    check_method(folder.config)
     base, revision = _name_base(path, folder.config)
     settings = ModelConfig(name_or_path=base, revision=revision)
     try:

@@ -88,7 +88,8 @@ class QAPredictor:
         self, *, question: str, context: str | Sequence[str], n_best: int = 1
     ) -> Prediction:
         """Answer one question, about one context or several; as `answer`."""
-        contexts = [context] if isinstance(context, str) else list(context)
+        is_list = isinstance(context, Sequence) and not isinstance(context, str)
+        contexts = list(context) if is_list else [context]
         return self.answer([{"question": question, "contexts": contexts}], n_best=n_best)[0]
 
     def answer(

@@ -80,7 +80,7 @@ def test_a_checkpoint_named_from_inside_leads_to_its_run(
 
 @pytest.mark.parametrize("name", ["adapter_config.json", "config.json"])
 def test_any_models_folder_will_do_where_a_model_is_asked_for(name: str, tmp_path: Path) -> None:
-    with pytest.raises(RunDirError, match="is not a run: no run.json in it"):
+    with pytest.raises(RunDirError, match="is not a run, an adapter or a model: no run.json"):
         check_model_folder(tmp_path)
     (tmp_path / name).write_text("{}")
     check_model_folder(tmp_path)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from qarank.errors import DataError, RunDirError
+from qarank.errors import DataError
 from qarank.workflows.compare import (
     PLAIN,
     Certainty,
@@ -50,7 +50,7 @@ def test_other_data_and_other_folders_are_refused(pruned_run: Any, tmp_path: Pat
     wanted = Certainty(resamples=1, against=pruned_run.folder)
     with pytest.raises(DataError, match="has no answers to other yet; score it first"):
         read_others(wanted, "other")
-    with pytest.raises(RunDirError, match="is not a run"):
+    with pytest.raises(DataError, match="must be an answer file, a run with answers to this"):
         read_others(Certainty(resamples=1, against=tmp_path), "data")
 
 
