@@ -167,13 +167,15 @@ def audit_part(
     return PartAudit(label, counts, lengths), [finding for finding in findings if finding.count]
 
 
-def audit_overlap(train: Sequence[Example], validation: LoadedData) -> list[Finding]:
-    """What evaluation has in common with training, which should be nothing."""
+def audit_overlap(
+    train: Sequence[Example], other: LoadedData, part: str = "validation"
+) -> list[Finding]:
+    """What another part has in common with training, which should be nothing."""
     found = {
-        "shared_contexts": find_shared_contexts(train, validation.examples),
-        "shared_ids": find_shared_ids(train, validation.examples),
+        "shared_contexts": find_shared_contexts(train, other.examples),
+        "shared_ids": find_shared_ids(train, other.examples),
     }
-    findings = [_find("validation", kind, _show(of, validation)) for kind, of in found.items()]
+    findings = [_find(part, kind, _show(of, other)) for kind, of in found.items()]
     return [finding for finding in findings if finding.count]
 
 

@@ -55,6 +55,8 @@ def audit_parts(
             doc_stride=lengths.doc_stride,
         )
         findings += found
+    if "threshold" in parts:
+        findings += audit_overlap(parts["train"].examples, parts["threshold"].data, "threshold")
     if "validation" in parts:
         of_training = [parts[name].examples for name in ("train", "threshold") if name in parts]
         findings += audit_overlap(list(chain(*of_training)), parts["validation"].data)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from qarank.errors import DataError
 from qarank.squad.examples import Example
-from qarank.squad.holdout import hold_out, require_both_kinds
+from qarank.squad.holdout import hold_out, number_articles, require_both_kinds
 from qarank.squad.loaded_data import Fault, LoadedData, Mended
 
 
@@ -21,7 +21,7 @@ def data_of(articles: list[str]) -> LoadedData:
     share=st.floats(0.01, 0.99),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_whole_articles_are_held_out_until_there_are_enough(
+def test_whole_articles_are_held_out_and_about_the_share(
     articles: list[str], share: float, seed: int
 ) -> None:
     data = data_of(articles)
@@ -29,14 +29,67 @@ def test_whole_articles_are_held_out_until_there_are_enough(
         with pytest.raises(DataError, match="one article alone"):
             hold_out(data, share, seed=seed)
         return
+    wanted, sums = share * len(articles), {0}
+    for article in set(articles):
+        sums |= {articles.count(article) + each for each in sums}
+    near = [each for each in sums - {0, len(articles)} if wanted / 2 <= each <= 2 * wanted]
+    if not near:
+        with pytest.raises(DataError, match=f"_share is {share}, but .* those .* allow is 0"):
+            hold_out(data, share, seed=seed)
+        return
     kept, held = hold_out(data, share, seed=seed)
     both = sorted(kept.examples + held.examples, key=lambda example: int(example.id))
     assert both == data.examples
     assert not {e.title for e in kept.examples} & {e.title for e in held.examples}
     assert kept.examples and held.examples
-    is_one_article = len({e.title for e in kept.examples}) == 1
-    assert len(held.examples) >= share * len(both) or is_one_article
+    assert wanted / 2 <= len(held.examples) <= 2 * wanted
     assert (kept, held) == hold_out(data, share, seed=seed)
+
+
+@given(
+    places=st.lists(st.tuples(st.sampled_from(["", *"abcdef"]), st.integers(0, 9)), min_size=1),
+)
+def test_an_article_is_all_that_titles_and_contexts_join(places: list[tuple[str, int]]) -> None:
+    spelled = ("Text {}.", "text  {}.", "TEXT\n{}.")
+    examples = [
+        Example(str(n), title, spelled[n % 3].format(context), "why?")
+        for n, (title, context) in enumerate(places)
+    ]
+    parts = [{n} for n in range(len(places))]  # by loops: join whatever has something in common
+    for n, one in enumerate(places):
+        for m, other in enumerate(places[:n]):
+            if one[1] == other[1] or (one[0] and one[0] == other[0]):
+                mine, theirs = (next(p for p in parts if k in p) for k in (n, m))
+                parts = [p for p in parts if p not in (mine, theirs)] + [mine | theirs]
+    numbers = number_articles(examples)
+    assert {frozenset(n for n in range(len(places)) if numbers[n] == k) for k in numbers} == set(
+        map(frozenset, parts)
+    )
+    assert list(dict.fromkeys(numbers)) == list(range(len(parts)))
+
+
+def test_titles_that_share_a_context_are_held_out_together() -> None:
+    examples = [
+        Example(f"{n}", f"Warsaw part {n % 3}", f"Warsaw {n // 3}.", "why?") for n in range(24)
+    ] + [Example(f"u{n}", f"Ulm {n}", f"Ulm {n}.", "why?") for n in range(6)]
+    for seed in range(9):
+        kept, held = hold_out(LoadedData(examples, ["d"] * 30), 0.2, seed=seed)
+        assert len(held.examples) == 6
+        assert not {e.context for e in kept.examples} & {e.context for e in held.examples}
+
+
+def test_an_article_that_is_most_of_the_data_stays() -> None:
+    data = data_of(["large"] * 950 + [f"small {n // 2}" for n in range(50)])
+    for seed in range(9):
+        assert len(hold_out(data, 0.04, seed=seed)[1].examples) == 40
+        assert len(hold_out(data, 0.1, seed=seed)[1].examples) == 50
+    with pytest.raises(DataError) as caught:
+        hold_out(data, 0.2, seed=1)
+    assert str(caught.value) == (
+        "data.threshold_share is 0.2, but articles are held out whole, and the nearest those of the"
+        " training data allow is 0.05: 50 of 1,000 questions"
+    )
+    hold_out(data, 0.05, seed=1)
 
 
 def test_both_parts_keep_the_order_of_the_data_and_each_its_files() -> None:

@@ -3,12 +3,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from qarank.config.data_schema import DataConfig
 from qarank.config.schema import Recipe
 from qarank.errors import DataError
 from qarank.squad.audit import Audit, Finding, PartAudit, Shown
 from qarank.squad.audit_lengths import Lengths, Spread
-from qarank.workflows.audit import WrittenAudit, require_sound
+from qarank.squad.examples import Example
+from qarank.squad.features import build_features
+from qarank.squad.loaded_data import LoadedData
+from qarank.workflows.audit import WrittenAudit, audit_parts, require_sound
+from qarank.workflows.data import Part
 from qarank.workflows.prepare import audit_prepared, prepare_run
 
 ZERO = Spread(0, 0, 0, 0, 0)
@@ -53,6 +59,67 @@ def test_what_training_and_evaluation_share_is_found(
     data = {"train": str(path), "validation": str(path), "max_seq_length": 96, "doc_stride": 8}
     found = audit_prepared(prepare_run(tiny_recipe(data=data), will_train=False)).audit
     assert [each.name for each in found.findings] == ["shared_contexts", "shared_ids"]
+
+
+def part_of(*records: tuple[str, str], tokenizer: PreTrainedTokenizerBase) -> Part:
+    examples = [Example(name, "", context, "Who?") for name, context in records]
+    table = build_features(examples, tokenizer, max_seq_length=64, doc_stride=8)
+    return Part("d", LoadedData(examples, ["d.json"] * len(examples)), table, was_cached=False)
+
+
+@pytest.mark.parametrize(
+    ("train", "threshold", "validation", "found"),
+    [
+        ("a", "b", "c", []),
+        ("a", "b", "a", ["validation"]),
+        ("a", "b", "b", ["validation"]),  # as the threshold was tuned on it
+        ("a", "a", "c", ["threshold"]),
+    ],
+)
+def test_no_part_shares_anything_with_another(
+    train: str, threshold: str, validation: str, found: list[str], tiny_model_dir: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model_dir)
+    named = {"train": train, "threshold": threshold, "validation": validation}
+    parts = {
+        name: part_of((key, f"In Ulm {key}."), tokenizer=tokenizer) for name, key in named.items()
+    }
+    lengths = DataConfig.model_validate({"source": "x", "max_seq_length": 64, "doc_stride": 8})
+    findings = audit_parts(parts, lengths, tokenizer).findings
+    assert [(each.name, each.part) for each in findings] == [
+        (name, part) for part in found for name in ("shared_contexts", "shared_ids")
+    ]
+
+
+def test_what_is_held_out_shares_nothing_with_what_is_trained_on(
+    tiny_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    answers = {"text": ["Ann"], "answer_start": [0]}
+    rows = [
+        {
+            "id": f"q{n}",
+            "title": f"Ulm part {n % 3}",
+            "context": f"Ann {n // 3}.",
+            "question": f"{n}?",
+        }
+        | {"answers": [] if n % 2 else answers}
+        for n in range(24)
+    ]
+    rows += [
+        each | {"id": f"b{n}", "context": f"Ann b{n}.", "title": "B"}
+        for n, each in enumerate(rows[:8])
+    ]
+    path = tmp_path / "d.json"
+    path.write_text(json.dumps(rows))
+    others = path.with_name("v.json")
+    others.write_text(json.dumps([rows[0] | {"id": "v", "context": "Ann in Ulm."}]))
+    files = {"train": str(path), "validation": str(others)}
+    data = {**files, "max_seq_length": 96, "doc_stride": 8, "threshold_share": 0.2}
+    recipe = tiny_recipe(data=data, eval={"null_threshold": "tuned"})
+    found = audit_prepared(prepare_run(recipe, will_train=False)).audit
+    assert list(found.parts) == ["train", "threshold", "validation"]
+    assert found.parts["threshold"].counts["examples"] == 8
+    assert found.findings == ()
 
 
 @pytest.mark.parametrize("strict", [False, True])
