@@ -199,11 +199,6 @@ def trim_white_space(
     first, last = starts + base, ends + base
     if not (is_space[first].any() or is_space[last - 1].any()):  # as with WordPiece
         return starts, ends
-    text_at = row_offsets_of(np.array([len(text) + 1 for text in texts], dtype=np.int64))
-    base = np.repeat(text_at[:-1], lengths)  # (num_tokens,)
-    first, last = starts + base, ends + base
-    if not (is_space[first].any() or is_space[last - 1].any()):  # as with WordPiece
-        return starts, ends
     place = np.arange(len(codes) + 1)
     after = np.append(np.where(is_space, len(codes), place[:-1]), len(codes))
     next_kept = np.minimum.accumulate(after[::-1])[::-1]  # first kept char at or after here
