@@ -105,6 +105,7 @@ def _draw_totals(axes: Axes, run: DrawnRun) -> None:
     axes.plot(steps, totals, ".", markersize=4, color=COLOURS(0.9))
     axes.axhline(run.r * len(run.ranks), linestyle=":", linewidth=1, color="#888888")
     axes.set_ylim(bottom=0)
+    _show_single(axes, steps)
     _name(axes, "triplets kept (dotted: at the start)")
 
 
@@ -114,8 +115,11 @@ def _draw_means(axes: Axes, beside: Axes, run: DrawnRun) -> None:
     means = [mean_by_kind(each.ranks, run.kinds) for each in run.rounds]
     for number, kind in enumerate(means[0]):
         dash = DASHES[number // 10 % len(DASHES)]  # after ten colours
-        axes.step(steps, [mean[kind] for mean in means], dash, where="post", label=kind)
+        curve = [mean[kind] for mean in means]
+        marker = "." if len(steps) == 1 else ""  # a step curve of one point is nothing
+        axes.step(steps, curve, dash, where="post", label=kind, marker=marker)
     axes.set_ylim(bottom=0)
+    _show_single(axes, steps)
     _name(axes, "mean rank by kind")
     beside.set_axis_off()
     if len(means[0]) <= MOST_NAMES:
@@ -144,9 +148,15 @@ def _draw_matrices(axes: Axes, run: DrawnRun) -> None:
     axes.tick_params(axis="y", length=0)
 
 
+def _show_single(axes: Axes, steps: Sequence[int]) -> None:
+    """Leave a lone round some room, so that its step is the one whole number shown."""
+    if len(steps) == 1:
+        axes.set_xlim(steps[0] - 1, steps[0] + 1)
+
+
 def _name(axes: Axes, title: str) -> None:
     axes.set_title(title, fontsize=FONT_SIZE)
     axes.set_xlabel("step", fontsize=FONT_SIZE)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.tick_params(labelsize=FONT_SIZE)
     axes.spines[["top", "right"]].set_visible(False)
