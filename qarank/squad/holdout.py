@@ -103,7 +103,7 @@ def _choose_articles(sizes: Sequence[int], wanted: float, seed: int) -> set[int]
     order = np.random.default_rng(seed).permutation(len(sizes)).tolist()
     held: set[int] = set()
     count = 0
-    for article in order[:-1]:
+    for article in order:
         if count + sizes[article] <= wanted:
             held.add(article)
             count += sizes[article]
