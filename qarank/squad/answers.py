@@ -40,7 +40,8 @@ def align_answer(text: str, start: int | None, context: str) -> Aligned | None:
 
     It is certain if it stands where it says; if what stands there differs from it in white space
     and case alone (then it is spelled as the context has it, which the metric does not see); or if
-    it occurs in the context exactly once.
+    it occurs in the context exactly once, and, where that is not where it says, as words and not in
+    the midst of one.
     """
     if start is not None and start >= 0:
         if context.startswith(text, start):
@@ -51,13 +52,17 @@ def align_answer(text: str, start: int | None, context: str) -> Aligned | None:
     place = context.find(text)
     if place < 0 or context.find(text, place + 1) >= 0:
         return None
-    return Aligned(text, place, "placed" if start is None else "moved")
+    if start is None:
+        return Aligned(text, place, "placed")
+    return Aligned(text, place, "moved") if _stands_as_words(text, place, context) else None
 
 
 def describe_misfit(text: str, start: int | None, context: str) -> str:
     """Why `align_answer` gave None, after the answer's place."""
     number = len(re.findall(f"(?={re.escape(text)})", context))
     occurs = f"it occurs {number} times" if number else "it does not occur in the context"
+    if number == 1 and start is not None:
+        occurs = "it occurs only within a longer word"
     if start is None:
         rule = "; say which by its answer_start" if number else ""
         return f"is {shorten(text)} without an answer_start, and {occurs}{rule}"
@@ -121,6 +126,21 @@ def _read_start(start: object, at: str) -> int | None:
     if start is None or (isinstance(start, int) and not isinstance(start, bool)):
         return start
     raise DataError(f"{at}.answer_start is {describe(start)}; it must be a whole number")
+
+
+def _stands_as_words(text: str, start: int, context: str) -> bool:
+    """Whether no word of the context goes on past either end of the answer.
+
+    A letter and a letter, or a digit and a digit, are of one word; letters of scripts that set no
+    spaces between words have no case, and may stand anywhere.
+    """
+    end = start + len(text)
+    edges = (context[max(start - 1, 0) : start + 1], context[end - 1 : end + 1])
+    return not any(re.fullmatch(r"\d\d", edge) or _is_cased(edge) for edge in edges)
+
+
+def _is_cased(edge: str) -> bool:
+    return len(edge) == 2 and all(letter.lower() != letter.upper() for letter in edge)
 
 
 def _find_respelled(text: str, start: int, context: str) -> Aligned | None:

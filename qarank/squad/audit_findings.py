@@ -18,6 +18,7 @@ from qarank.squad.record_fields import shorten
 from qarank.squad.tokenized_texts import number_distinct
 
 Found = Iterable[tuple[int, str]]  # place among the examples, and a remark or ""
+Label = tuple[tuple[str, ...], tuple[int, ...]]  # texts and starts of gold answers
 
 
 def find_unreachable(examples: Sequence[Example], table: FeatureTable) -> Found:
@@ -65,11 +66,29 @@ def find_contradictions(examples: Sequence[Example]) -> Iterator[tuple[int, str]
     for place, (context, example) in enumerate(zip(context_of.tolist(), examples, strict=True)):
         groups[context, example.question.strip()].append(place)
     for group in groups.values():
-        for place in group if len(group) > 1 else ():
-            for other in group:
-                if _contradict(examples[place], examples[other]):
-                    yield place, f"labelled otherwise than {examples[other].id}"
-                    break
+        yield from _find_disputed(examples, group) if len(group) > 1 else ()
+
+
+def _find_disputed(examples: Sequence[Example], group: list[int]) -> Iterator[tuple[int, str]]:
+    """Those of a group that another of it contradicts, with the first other that does.
+
+    Equal labels contradict the same others, so that each is compared once, however often it stands.
+    """
+    firsts: dict[Label, int] = {}
+    for place in group:
+        firsts.setdefault(_label(examples[place]), place)
+    against: dict[Label, int | None] = {
+        label: next((o for o in firsts.values() if _contradict(examples[place], examples[o])), None)
+        for label, place in firsts.items()
+    }
+    for place in group:
+        other = against[_label(examples[place])]
+        if other is not None:
+            yield place, f"labelled otherwise than {examples[other].id}"
+
+
+def _label(example: Example) -> Label:
+    return example.answers, example.answer_starts
 
 
 def find_empty_questions(examples: Sequence[Example]) -> Found:

@@ -35,6 +35,36 @@ def test_an_answer_is_put_right_where_one_repair_is_possible(
     assert align_answer(text, start, CONTEXT) == found
 
 
+@pytest.mark.parametrize(
+    ("text", "context", "moves"),
+    [
+        ("art", "The party began", False),
+        ("art", "The artist began", False),
+        ("art", "The smart art, began", False),  # twice
+        ("art", "The (art) began", True),
+        ("Ulm", "Near Ulm", True),
+        ("ß", "Große Straße", False),
+        ("2", "In 1523", False),
+        ("km", "The 5km way", True),
+        ("東", "は東京", True),
+        ("-art", "The state-art", True),
+    ],
+)
+def test_an_answer_is_moved_to_words_and_not_into_one(text: str, context: str, moves: bool) -> None:
+    moved = Aligned(text, context.index(text), "moved")
+    assert align_answer(text, 0, context) == (moved if moves else None)
+
+
+def test_an_answer_that_says_no_place_may_be_within_a_word() -> None:
+    assert align_answer("art", None, "The party began") == Aligned("art", 5, "placed")
+
+
+def test_an_answer_within_a_word_alone_is_told() -> None:
+    assert describe_misfit("art", 0, "The party began") == (
+        'is "art", but its context has "The" at 0; it occurs only within a longer word'
+    )
+
+
 def test_occurrences_that_overlap_are_two() -> None:
     assert align_answer("aa", None, "caaa") is None
     assert describe_misfit("aa", None, "caaa").endswith(

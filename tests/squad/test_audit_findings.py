@@ -1,8 +1,11 @@
 from collections.abc import Callable, Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
+from qarank.squad import audit_findings as module
 from qarank.squad.audit_findings import (
     find_contradictions,
     find_cut_answers,
@@ -106,6 +109,24 @@ def test_a_contradiction_names_the_other_example() -> None:
         "labelled otherwise than q1",
         "labelled otherwise than q0",
     ]
+
+
+@given(st.lists(st.sampled_from(["", "Ulm", "of Ulm", "masons", "bridge", "stone"]), max_size=9))
+def test_contradictions_are_those_that_plain_loops_find(labels: list[str]) -> None:
+    examples = [example(number, label) for number, label in enumerate(labels)]
+    plain = []
+    for number, label in enumerate(labels):
+        agrees = [label == o or bool(label and o and (label in o or o in label)) for o in labels]
+        if not all(agrees):
+            plain.append((number, f"labelled otherwise than q{agrees.index(False)}"))
+    assert list(find_contradictions(examples)) == plain
+
+
+def test_equal_rows_are_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(module, "_contradict", lambda *pair: calls.append(pair))
+    assert places(find_contradictions([example(n, "Ulm") for n in range(500)])) == []
+    assert len(calls) == 1
 
 
 def test_the_same_text_at_another_place_is_no_contradiction() -> None:
