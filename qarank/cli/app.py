@@ -14,6 +14,7 @@ from qarank.cli.inspect_ranks import inspect_ranks
 from qarank.cli.merge import merge
 from qarank.cli.predict import predict
 from qarank.cli.prepare import prepare
+from qarank.cli.recipe import recipe
 from qarank.cli.sweep import sweep
 from qarank.cli.train import train
 from qarank.engine.environment import is_launched, read_world
@@ -31,6 +32,7 @@ app.command("train")(train)
 app.command("eval")(evaluate)
 app.command("predict")(predict)
 app.command("sweep")(sweep)
+app.command("recipe")(recipe)
 app.command("inspect-ranks")(inspect_ranks)
 app.command("merge")(merge)
 

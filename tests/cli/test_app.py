@@ -16,7 +16,7 @@ import pytest
 from qarank import __version__
 from qarank.errors import QarankError, RecipeError, RunError
 
-COMMANDS = ("prepare", "train", "eval", "predict", "sweep", "inspect-ranks", "merge")
+COMMANDS = ("prepare", "train", "eval", "predict", "sweep", "recipe", "inspect-ranks", "merge")
 IN_A_NEW_PROCESS = """
 import sys
 from qarank.cli.app import main
