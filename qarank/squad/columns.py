@@ -32,6 +32,11 @@ class Columns:
     mapping: Mapping[str, str] = field(default_factory=dict)
     where_there: bool = False
 
+    @property
+    def must_map(self) -> bool:
+        """Whether there is a mapping that may not go unused."""
+        return bool(self.mapping) and not self.where_there
+
     def find(self, keys: Collection[str], where: str) -> dict[str, str]:
         """Ours -> theirs, for a record or a header with these keys.
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from qarank.squad.answers import Change
 from qarank.squad.examples import Example
+from qarank.squad.source_names import file_stem, list_made_stems
 
 FaultKind = Literal[
     "bad_records",
@@ -58,11 +59,13 @@ class Notes:
         faults: records left out.
         mended: answers put right, in reading order.
         unnamed: files without ids; theirs were made.
+        is_mapped: there was a record whose keys data.columns may name.
     """
 
     faults: list[Fault] = field(default_factory=list)
     mended: list[Mended] = field(default_factory=list)
     unnamed: list[str] = field(default_factory=list)
+    is_mapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ class LoadedData:
         files: (num_examples,) the file, or data set and split, each comes from.
         faults: records left out; none where the first one ended the reading.
         mended: answers put right, of the examples that were kept.
-        unnamed: files without ids; theirs were made of the file's name and a number.
+        unnamed: files without ids; theirs were made of the file's name and a number, as
+            `list_made_stems` says.
     """
 
     examples: list[Example]
@@ -87,7 +91,8 @@ class LoadedData:
 def list_notes(data: LoadedData) -> list[str]:
     """A line for each thing done to the data that its owner should know of."""
     lines = [
-        f"{name} has no ids: each is the file's name and a number, from 0" for name in data.unnamed
+        f"{name} has no ids: each is {_name_stem(stem, name)} and a number, from 0"
+        for name, stem in zip(data.unnamed, list_made_stems(data.unnamed), strict=True)
     ]
     placed = sum(mended.change == "placed" for mended in data.mended)
     if placed:
@@ -99,3 +104,7 @@ def list_notes(data: LoadedData) -> list[str]:
             f" {others[0].file} (id {others[0].id}): {others[0].line}"
         )
     return lines
+
+
+def _name_stem(stem: str, name: str) -> str:
+    return "the file's name" if stem == file_stem(name) else f"{stem}, as another has its name,"

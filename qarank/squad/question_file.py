@@ -17,7 +17,7 @@ from qarank.squad.cells import read_literal
 from qarank.squad.columns import CONTEXTS, USUAL
 from qarank.squad.contexts import Question
 from qarank.squad.examples import Example
-from qarank.squad.record_fields import read_field, read_text
+from qarank.squad.record_fields import read_field, read_id, read_text
 from qarank.squad.record_file import read_rows, walk_stream
 from qarank.squad.rows import Form, Row
 from qarank.squad.source_names import expand_path
@@ -188,9 +188,4 @@ def _read_contexts(record: dict[str, object], where: str, form: Form) -> tuple[s
 
 
 def _read_id(record: dict[str, object], number: int, where: str) -> str:
-    given = record.get("id")
-    if given in MISSING:
-        return str(number)
-    if isinstance(given, int) and not isinstance(given, bool):
-        return str(given)
-    return read_text(record, "id", where)
+    return str(number) if record.get("id") in MISSING else read_id(record, where)

@@ -7,7 +7,7 @@ from qarank.errors import DataError
 from qarank.squad.answers import Aligned, Given, align_answer, describe_misfit, read_answers
 from qarank.squad.examples import Example
 from qarank.squad.loaded_data import Fault, FaultKind, Mended
-from qarank.squad.record_fields import read_field, read_text, shorten
+from qarank.squad.record_fields import read_field, read_id, read_text, shorten
 
 
 def read_question(
@@ -17,7 +17,7 @@ def read_question(
 
     Args:
         record: {"id", "question", "context", "answers" or "answer_text" (and "answer_start")},
-            "is_impossible" and "title" if it has them.
+            "is_impossible" and "title" if it has them; an id is text or a whole number.
         where: file and place in it, for the message.
         file: the file alone.
 
@@ -26,7 +26,7 @@ def read_question(
     """
     question_id = ""
     try:
-        question_id = _read_filled(record, "id", where)
+        question_id = _read_filled_id(record, where)
         where = f"{where} (id {question_id})"
         texts = {key: read_text(record, key, where) for key in ("question", "context")}
         texts["title"] = "" if record.get("title") is None else read_text(record, "title", where)
@@ -56,11 +56,11 @@ def read_question(
     return example, mended
 
 
-def _read_filled(record: Mapping[str, Any], key: str, where: str) -> str:
-    text = read_text(record, key, where)
-    if not text:
-        raise DataError(f"{where}.{key} is empty; it must be text")
-    return text
+def _read_filled_id(record: Mapping[str, Any], where: str) -> str:
+    question_id = read_id(record, where)
+    if not question_id:
+        raise DataError(f"{where}.id is empty; it must be text")
+    return question_id
 
 
 def _read_given(record: Mapping[str, Any], where: str) -> list[tuple[str, Given]]:

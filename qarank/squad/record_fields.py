@@ -42,6 +42,17 @@ def read_text(record: object, key: str, where: str) -> str:
     return text
 
 
+def read_id(record: object, where: str) -> str:
+    """record["id"], text, or a whole number as its digits.
+
+    Raises:
+        DataError: as read_text.
+    """
+    value = record.get("id") if isinstance(record, dict) else None
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number else read_text(record, "id", where)
+
+
 def describe(value: object) -> str:
     """A value in a few words: what it is and, for lists and objects, what is in it."""
     if isinstance(value, dict):

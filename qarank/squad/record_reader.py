@@ -11,6 +11,7 @@ from qarank.squad.loaded_data import Fault, Notes
 from qarank.squad.questions import read_question
 from qarank.squad.record_fields import describe
 from qarank.squad.rows import Row
+from qarank.squad.source_names import list_made_stems
 
 Read = tuple[str, Example | Fault]  # where it stands, and what it is
 
@@ -20,13 +21,13 @@ class RecordReader:
 
     Args:
         file: its name, for messages.
-        stem: ids are made of it where the file has none.
         columns: which key or column is which.
         notes: takes what had to be put right.
     """
 
-    def __init__(self, file: str, stem: str, columns: Columns, notes: Notes) -> None:
-        self.file, self.stem, self.columns, self.notes = file, stem, columns, notes
+    def __init__(self, file: str, columns: Columns, notes: Notes) -> None:
+        self.file, self.columns, self.notes = file, columns, notes
+        self.stem = ""  # of the ids, once they have to be made
         self.has_ids: bool | None = None  # the first record says
         self.found: dict[tuple[str, ...], Mapping[str, str]] = {}
 
@@ -62,6 +63,7 @@ class RecordReader:
         assert isinstance(row.values, dict)
         if row.form == "nested":
             return row.values
+        self.notes.is_mapped = True
         keys = tuple(row.values)
         if keys not in self.found:
             self.found[keys] = self.columns.find(keys, row.where)
@@ -74,6 +76,7 @@ class RecordReader:
             self.has_ids = "id" in record
             if not self.has_ids:
                 self.notes.unnamed.append(self.file)
+                self.stem = list_made_stems(self.notes.unnamed)[-1]
         if self.has_ids == ("id" in record):
             return record if self.has_ids else {**record, "id": f"{self.stem}-{number}"}
         said = "has an id, as the first has none" if "id" in record else "has no id, as others have"

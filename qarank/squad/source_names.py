@@ -1,6 +1,7 @@
 """Is a data source a file, and what is it called? Told by its name; nothing is opened."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 PACKED = ".gz"
@@ -36,3 +37,18 @@ def file_stem(name: str) -> str:
         if len(stem) > len(ending) and stem.lower().endswith(ending):
             stem = stem[: -len(ending)]
     return stem
+
+
+def list_made_stems(names: Sequence[str]) -> list[str]:
+    """What made ids begin with, file by file: the stem, and a number from the second of a stem on.
+
+    A file that is named twice keeps its own.
+    """
+    stems: dict[str, str] = {}
+    for name in names:
+        path = os.path.abspath(expand_path(name))
+        stem, number = file_stem(name), 2
+        while path not in stems and stem in stems.values():
+            stem, number = f"{file_stem(name)}-{number}", number + 1
+        stems.setdefault(path, stem)
+    return [stems[os.path.abspath(expand_path(name))] for name in names]

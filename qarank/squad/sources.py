@@ -13,7 +13,7 @@ from qarank.squad.record_file import read_rows
 from qarank.squad.record_reader import Read, RecordReader
 from qarank.squad.rows import ACCEPTED
 from qarank.squad.sample import almanac
-from qarank.squad.source_names import expand_path, file_stem, is_file_name
+from qarank.squad.source_names import expand_path, is_file_name
 from qarank.squad.text_file import require_file
 
 SAMPLE_PREFIX = "sample:"
@@ -46,8 +46,9 @@ def load_data(
     Args:
         source: "sample:almanac"; a file, or several, each JSON (SQuAD's nested form, or records),
             JSON lines, CSV, TSV or Parquet, plain or gzip; or the name of a data set of the hub.
-        split: train or validation; files have none, so there it says nothing.
-        columns: whose names the columns of records have.
+        split: train or validation; files have none.
+        columns: whose names the columns of records have; SQuAD's nested form has its own, and where
+            all that is trained on has them, a mapping is a mistake.
         limit: keep that many examples; None keeps all.
         seed: draw them at random, in data order; None keeps the first ones.
         keep_faults: leave out records that are wrong, and note them, instead of ending at the
@@ -80,6 +81,11 @@ def load_data(
             files.append(name)
     if notes.faults and not examples:
         raise DataError(notes.faults[0].line)
+    if split == "train" and columns.must_map and not notes.is_mapped:
+        raise DataError(
+            f"{names[0]} is SQuAD's nested JSON, whose names are its own: data.columns names"
+            " nothing in it; leave data.columns out"
+        )
     data = LoadedData(examples, files, notes.faults, notes.mended, notes.unnamed)
     return pick_data(data, limit=limit, seed=seed)
 
@@ -143,7 +149,7 @@ def _read_source(name: str, split: str, columns: Columns, notes: Notes) -> Itera
         rows = read_hub_rows(name, split, columns)
         empty = f"{name} holds no questions in its split {split}"
     is_empty = True
-    for read in RecordReader(name, file_stem(name), columns, notes).read(rows):
+    for read in RecordReader(name, columns, notes).read(rows):
         is_empty = False
         yield read
     if is_empty:

@@ -123,8 +123,8 @@ BROKEN: dict[str, tuple[str, bytes | None, str]] = {
     ),
     "id not text": (
         "train.jsonl",
-        lines(RECORD, OTHER | {"id": 2}),
-        ": line 2.id is the number 2; it must be text",
+        lines(RECORD, OTHER | {"id": 2.5}),
+        ": line 2.id is the number 2.5; it must be text",
     ),
     "id missing in one": (
         "train.json",
@@ -209,6 +209,7 @@ WORKS: dict[str, tuple[str, bytes]] = {
         dump([*answered("masons", 9), OTHER]),
     ),
     "wrong ending": ("train.csv", dump([RECORD, OTHER])),
+    "ids that are numbers": ("train.json", dump([RECORD | {"id": 1}, OTHER | {"id": 2}])),
     "no ids at all": (
         "train.tsv",
         b"question\tcontext\tanswer_text\nWho?\tIn Ulm.\tUlm\nWhy?\tIn Ulm.\t\n",

@@ -37,6 +37,10 @@ def test_a_question_becomes_an_example_and_double_answers_stay() -> None:
     assert mended == []
 
 
+def test_an_id_that_is_a_whole_number_is_its_digits() -> None:
+    assert read(ROW | {"id": 7})[0].id == "7"
+
+
 @pytest.mark.parametrize("title", [{}, {"title": None}])
 def test_a_title_may_be_unknown(title: dict[str, None]) -> None:
     row = {key: value for key, value in ROW.items() if key != "title"}
@@ -61,7 +65,7 @@ def test_what_is_said_to_have_no_answer_need_not_list_none() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"id": 7}, ".id is the number 7; it must be text"),
+        ({"id": 7.5}, ".id is the number 7.5; it must be text"),
         ({"id": ""}, ".id is empty; it must be text"),
         ({"question": None}, " (id q1).question is null; it must be text"),
         ({"title": 3}, " (id q1).title is the number 3; it must be text"),

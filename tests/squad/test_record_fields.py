@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 
 from qarank.errors import DataError
-from qarank.squad.record_fields import describe, read_field, read_text, shorten
+from qarank.squad.record_fields import describe, read_field, read_id, read_text, shorten
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,14 @@ def test_a_field_of_another_kind_is_told(value: object, kind: type, message: str
 def test_half_a_surrogate_pair_is_no_text() -> None:
     with pytest.raises(DataError, match="^here.at holds half a surrogate pair at 1; it must be w"):
         read_text({"at": "a\ud800"}, "at", "here")
+
+
+@pytest.mark.parametrize(("value", "text"), [("a", "a"), (7, "7"), (-1, "-1"), ("", "")])
+def test_an_id_is_text_or_a_whole_number(value: object, text: str) -> None:
+    assert read_id({"id": value}, "x") == text
+
+
+@pytest.mark.parametrize("value", [True, 1.5, None, ["a"]])
+def test_another_id_is_refused(value: object) -> None:
+    with pytest.raises(DataError, match=r"^x\.id is .*; it must be text$"):
+        read_id({"id": value}, "x")

@@ -15,7 +15,7 @@ RECORD: dict[str, Any] = {"id": "a", "question": "?", "context": "In Ulm", "answ
 def read(
     *records: object, form: Form = "flat", columns: Columns = USUAL, notes: Notes | None = None
 ) -> list[Example | Fault]:
-    reader = RecordReader("d.csv", "d", columns, notes or Notes())
+    reader = RecordReader("d.csv", columns, notes or Notes())
     rows = (Row(f"d.csv: [{number}]", values, form) for number, values in enumerate(records))
     return [found for _, found in reader.read(rows)]
 

@@ -2,7 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from qarank.squad.source_names import expand_path, file_stem, is_file_name, name_file
+from qarank.squad.source_names import (
+    expand_path,
+    file_stem,
+    is_file_name,
+    list_made_stems,
+    name_file,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,3 +42,18 @@ def test_a_stem_has_lost_its_folders_and_known_endings(name: str, stem: str) -> 
 def test_the_home_folder_may_be_written_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     assert expand_path("~/a.json") == Path("/home/me/a.json")
+
+
+@pytest.mark.parametrize(
+    ("names", "stems"),
+    [
+        (["a/train.csv", "b/dev.csv"], ["train", "dev"]),
+        (["a/train.csv", "b/train.json", "c/train"], ["train", "train-2", "train-3"]),
+        (["a/train-2.csv", "a/train.csv", "b/train.csv"], ["train-2", "train", "train-3"]),
+        (["a/train.csv", "b/train.csv", "a/train-2.csv"], ["train", "train-2", "train-2-2"]),
+        (["a/train.csv", "./a/train.csv"], ["train", "train"]),  # one file
+        ([], []),
+    ],
+)
+def test_made_ids_begin_otherwise_in_each_file(names: list[str], stems: list[str]) -> None:
+    assert list_made_stems(names) == stems

@@ -166,9 +166,9 @@ def test_the_limit_reaches_the_loaded_examples(make_file: MakeFile) -> None:
 def test_wrong_records_end_the_reading_or_are_left_out_and_noted(tmp_path: Path) -> None:
     good = {"id": "a", "question": "?", "context": "In Ulm", "answers": ["Ulm"]}
     path = tmp_path / "d.jsonl"
-    records = [good, good | {"id": 3}, good, good | {"id": "b", "answers": ["Bonn"]}]
+    records = [good, good | {"id": 3.5}, good, good | {"id": "b", "answers": ["Bonn"]}]
     path.write_text("\n".join(json.dumps(record) for record in records), encoding="utf-8")
-    with pytest.raises(DataError, match="line 2.id is the number 3"):
+    with pytest.raises(DataError, match="line 2.id is the number 3.5"):
         load_data(str(path), "train")
     data = load_data(str(path), "train", keep_faults=True)
     assert [example.id for example in data.examples] == ["a"]
