@@ -129,5 +129,7 @@ def _translate_metric(draft: Draft, kind: str) -> None:
     else:
         default = ORIGINAL_METRIC
     given = asked.text("select_metric") if kind == "svd" else None
-    names = ["select_metric"] if kind == "svd" else []
-    draft.put("allocator.metric", given or default, *names, silent=ORIGINAL_DEFAULT)
+    if kind == "svd":
+        draft.put("allocator.metric", given or default, "select_metric", silent=ORIGINAL_DEFAULT)
+    else:
+        draft.put("allocator.metric", default, silent="all there is to score of doublets")

@@ -12,6 +12,7 @@ from qarank.config.flags.catalogue import (
     find_flag,
     suggest_flag,
 )
+from qarank.config.flags.words import make_printable
 from qarank.errors import RecipeError
 
 TRUE_WORDS = ("yes", "true", "t", "y", "1")
@@ -145,10 +146,9 @@ def _read_one(asked: Asked, word: str, following: list[str]) -> None:
     written, equals, value = word.partition("=")
     found = find_flag(written.removeprefix("--")) if written.startswith("--") else None
     if found is None:
-        if _is_flag(word):
-            asked.unknown[" ".join([word, *following])] = suggest_flag(written.lstrip("-"))
-        else:
-            asked.unknown[" ".join([word, *following])] = "no flag takes it; leave it out"
+        advice = "no flag takes it; leave it out"
+        advice = suggest_flag(written.lstrip("-")) if _is_flag(word) else advice
+        asked.unknown[_show(word, *following)] = advice
         return
     name, is_negated = found
     if equals:
@@ -156,13 +156,17 @@ def _read_one(asked: Asked, word: str, following: list[str]) -> None:
     else:
         count = _count_values(name, is_negated, following)
         values, stray = following[:count], following[count:]
-    given = Given(" ".join([word, *([] if equals else values)]), " ".join(values))
+    given = Given(_show(word, *([] if equals else values)), " ".join(values))
     given = _settle(given, name, is_negated=is_negated)
     if asked.has(name) and asked.flags[name].value != given.value:
         asked.repeated.append(given.shown)
     asked.flags[name] = given
     if stray:
-        asked.unknown[" ".join(stray)] = f"it stands after {given.shown}, which takes no more"
+        asked.unknown[_show(*stray)] = f"it stands after {given.shown}, which takes no more"
+
+
+def _show(*words: str) -> str:
+    return make_printable(" ".join(words))
 
 
 def _count_values(name: str, is_negated: bool, following: list[str]) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path, PurePath
 
 from qarank.config.flags.draft import Draft
 from qarank.errors import RecipeError
-from qarank.squad.source_names import name_file
+from qarank.squad.source_names import is_file_name, name_file
 
 DEFAULT_CONFIGS = ("default", "plain_text")  # of data sets that have one configuration
 WHY_ONE = "model and tokenizer are one folder here: save both in it, and leave this out"
@@ -88,7 +88,9 @@ def translate_data(draft: Draft) -> None:
 def _translate_hub(draft: Draft) -> None:
     asked = draft.asked
     name = asked.text("dataset_name") or ""
-    draft.put("data.source", name, "dataset_name")
+    if is_file_name(name):
+        draft.refuse("it is no hub name: give --train_file and --validation_file", "dataset_name")
+    draft.put("data.source", name, "dataset_name", silent="as it was given")
     draft.set_aside("--dataset_name goes before files", "train_file", "validation_file")
     if asked.text("dataset_config_name") in (*DEFAULT_CONFIGS, name.rsplit("/", 1)[-1]):
         draft.set_aside("it is the data set's only configuration", "dataset_config_name")

@@ -1,5 +1,6 @@
 """How many processes a launcher was asked for: per-device batches times these are one step's."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,8 @@ PER_NODE = ("nproc_per_node",)
 NODES = ("nnodes", "num_machines")
 PROCESSES = ("num_processes",)
 MIXED = ("mixed_precision",)
+LAUNCHERS = re.compile(r"torchrun|launch|distributed|deepspeed|mpirun|srun")
+VISIBLE = re.compile(r"(CUDA_VISIBLE_DEVICES=\d+(?:,\d+)*);?")
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,7 @@ class Launch:
 
     Attributes:
         world_size: processes in all; None where it is no number, as in --nproc_per_node gpu.
-        shown: the options that say so, as they were written; "" where none does.
+        shown: what says so, as it was written; "" where nothing does.
         precision: accelerate's --mixed_precision; None where it is not given.
     """
 
@@ -38,7 +41,16 @@ def read_launch(words: Sequence[str]) -> Launch:
             shown.append(f"--{name} {value}")
             count = int(value) if value.isdecimal() and int(value) > 0 else None
             world_size = None if world_size is None or count is None else world_size * count
+    if not shown and not any(LAUNCHERS.search(word) for word in words):
+        return _count_visible(words, precision)
     return Launch(world_size, " ".join(shown), precision)
+
+
+def _count_visible(words: Sequence[str], precision: str | None) -> Launch:
+    """Without a launcher the Trainer spreads one process over all GPUs that it sees."""
+    for match in filter(None, map(VISIBLE.fullmatch, words)):
+        return Launch(1 + match[1].count(","), match[1], precision)
+    return Launch(1, "", precision)
 
 
 def _read_options(words: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ import yaml
 
 from qarank.config.flags.draft import Kind, Note
 from qarank.config.flags.translate import Translation
+from qarank.config.flags.words import make_printable
 
 HEADLINES: dict[Kind, str] = {
     "impossible": "Cannot be honoured:",
@@ -27,9 +28,9 @@ def render_recipe(translation: Translation) -> str:
             lines.append(f"{first}:")
         section = first if leaf else ""
         entry = f"{'  ' if leaf else ''}{leaf or key}: {_dump(value)}"
-        lines.append(f"{entry:<{KEY_WIDTH}} # {_printable(_origin(translation, key))}")
+        lines.append(f"{entry:<{KEY_WIDTH}} # {make_printable(_origin(translation, key))}")
     for headline, notes in list_remarks(translation.notes):
-        lines += [f"# {headline}", *(f"#   {_printable(note)}" for note in notes)]
+        lines += [f"# {headline}", *(f"#   {make_printable(note)}" for note in notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -65,8 +66,3 @@ def _dump(value: Any) -> str:
     style = None if all(text.isprintable() for text in texts) else '"'  # on one line in any case
     dumped = yaml.safe_dump(value, default_flow_style=True, default_style=style, width=math.inf)
     return dumped.removesuffix("\n").removesuffix("\n...")
-
-
-def _printable(text: str) -> str:
-    """A comment is one line of printable characters."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -69,7 +69,7 @@ def _translate_batches(draft: Draft, launch: Launch) -> None:
         draft.put("train.micro_batch_size", per_device, flag, "gradient_accumulation_steps")
     if launch.world_size is None:
         draft.refuse_words(launch.shown, "how many processes that is, say with --nproc")
-    elif launch.shown or accumulated > 1:
+    else:
         _tell_size(draft, launch, per_device=per_device, accumulated=accumulated)
 
 
@@ -80,6 +80,11 @@ def _tell_size(draft: Draft, launch: Launch, *, per_device: int, accumulated: in
         factors.append(f"{accumulated} accumulated")
     again = f"; start as many with `qarank train --nproc {count}`" * (count > 1)
     draft.tell(" x ".join(factors) + again, flag=launch.shown, key="train.batch_size")
+    if not launch.shown:
+        draft.tell(
+            "run_qa's grows with the GPUs that it sees; if it saw several, say so with --nproc",
+            key="train.batch_size",
+        )
 
 
 def _translate_schedule(draft: Draft) -> None:

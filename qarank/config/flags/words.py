@@ -67,6 +67,11 @@ def split_command(text: str) -> CommandLine:
     return CommandLine(tuple(launch), script, tuple(kept), tuple(dropped))
 
 
+def make_printable(text: str) -> str:
+    """One line of printable characters, others as escapes; for messages and comments."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def _split_words(text: str) -> list[str]:
     lexer = shlex.shlex(_PARTS.sub(_clean, text), posix=True)
     lexer.whitespace_split = True
@@ -104,7 +109,7 @@ def _is_script(word: str) -> bool:
 
 def _read_assignments(launch: Sequence[str]) -> dict[str, str]:
     found = (_ASSIGNMENT.fullmatch(word) for word in launch)
-    return {match[1]: match[2] for match in found if match}
+    return {match[1]: match[2].removesuffix(";") for match in found if match}
 
 
 def _expand(word: str, variables: dict[str, str]) -> str:

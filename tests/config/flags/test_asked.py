@@ -66,6 +66,11 @@ def test_a_flag_is_shown_as_it_was_written() -> None:
     assert asked.shown("beta1") == "--beta1"
 
 
+def test_it_is_shown_on_one_line_whatever_it_holds() -> None:
+    assert read_flags(["--output_dir", "a\nb"]).shown("output_dir") == "--output_dir a\\nb"
+    assert list(read_flags(["--x\ny", "z\n"]).unknown) == ["--x\\ny z\\n"]
+
+
 def test_unknown_flags_and_stray_words_are_kept_apart() -> None:
     asked = read("stray --learning_rat 3 4 --seed 9 more --do_train yes indeed -x")
     assert asked.unknown == {

@@ -73,6 +73,14 @@ def test_a_configuration_is_refused_unless_it_is_the_only_one(line: str, is_refu
     assert bool(refused(draft)) == is_refused
 
 
+@pytest.mark.parametrize("name", ["/data/squad", "./squad", "squad.json"])
+def test_a_dataset_on_disk_is_refused(name: str) -> None:
+    draft = build_draft(f"--dataset_name {name}")
+    translate_data(draft)
+    assert refused(draft) == [f"--dataset_name {name}"]
+    assert draft.keys["data.source"] == name
+
+
 def test_a_dataset_goes_before_files() -> None:
     draft = build_draft("--dataset_name squad --train_file a.json --validation_file b.json")
     translate_data(draft)

@@ -33,5 +33,18 @@ def test_processes_are_counted_over_all_machines(words: str, launch: Launch) -> 
     assert read_launch(shlex.split(words)) == launch
 
 
+@pytest.mark.parametrize(
+    ("words", "launch"),
+    [
+        ("CUDA_VISIBLE_DEVICES=0,1 python", Launch(2, "CUDA_VISIBLE_DEVICES=0,1", None)),
+        ("export CUDA_VISIBLE_DEVICES=3; python", Launch(1, "CUDA_VISIBLE_DEVICES=3", None)),
+        ("CUDA_VISIBLE_DEVICES= python", Launch(1, "", None)),
+        ("CUDA_VISIBLE_DEVICES=0,1 torchrun", Launch(1, "", None)),
+    ],
+)
+def test_without_a_launcher_every_visible_gpu_counts(words: str, launch: Launch) -> None:
+    assert read_launch(shlex.split(words)) == launch
+
+
 def test_an_option_without_its_value_is_no_number() -> None:
     assert read_launch(["torchrun", "--nproc_per_node"]).world_size is None

@@ -83,6 +83,13 @@ def test_processes_make_the_batch_and_are_told() -> None:
     assert note.text.startswith("8 a device x 4 processes x 2 accumulated; start as many with")
 
 
+def test_that_run_qa_counts_gpus_is_told_where_nothing_says_how_many() -> None:
+    text = "run_qa's grows with the GPUs that it sees; if it saw several, say so with --nproc"
+    assert text in [note.text for note in translate("").notes]
+    alone = translate("", Launch(1, "--nproc_per_node 1", None))
+    assert text not in [note.text for note in alone.notes]
+
+
 def test_one_process_of_a_launcher_is_told_too() -> None:
     notes = translate("", Launch(1, "--nproc_per_node 1", None)).notes
     assert ("--nproc_per_node 1", "8 a device x 1 process") in [(n.flag, n.text) for n in notes]

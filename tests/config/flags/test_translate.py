@@ -193,7 +193,23 @@ def test_what_stands_around_the_flags_is_told() -> None:
     assert told["--seed 2"] == "it is given before with another value; the last one holds"
 
 
-WORDS = ("", "true", "false", "1", "-1", "0", "0.5", "8", "no", "steps", "epoch", "f1", "svd", "x")
+WORDS = (
+    "",
+    "'a\n b'",
+    "true",
+    "false",
+    "1",
+    "-1",
+    "0",
+    "0.5",
+    "8",
+    "no",
+    "steps",
+    "epoch",
+    "f1",
+    "svd",
+    "x",
+)
 FLAG = st.tuples(st.sampled_from(sorted(KNOWN | set(ALIASES))), st.sampled_from(WORDS))
 
 

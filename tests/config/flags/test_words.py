@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qarank.config.flags.words import split_command
+from qarank.config.flags.words import make_printable, split_command
 from qarank.errors import RecipeError
 
 SCRIPT_FILE = r"""#!/bin/bash
@@ -95,6 +95,14 @@ def test_what_is_not_one_command_is_one_line(text: str, line: str) -> None:
     with pytest.raises(RecipeError, match=line) as error:
         split_command(text)
     assert "\n" not in str(error.value)
+
+
+def test_a_variables_value_ends_at_a_semicolon() -> None:
+    assert split_command("A=x; run_qa.py --a $A/y").words == ("--a", "x/y")
+
+
+def test_what_is_no_line_of_text_is_shown_as_escapes() -> None:
+    assert make_printable("é a\n\x85") == "é a\\n\\x85"
 
 
 @given(st.text(max_size=60))
