@@ -1,17 +1,27 @@
 """Cells of a text table to the values a JSON record would have: flags, numbers, lists, answers.
 
-Source: what datasets' and pandas' to_csv write: JSON, Python's own notation, and numpy's array().
+Source: what datasets' and pandas' to_csv write: JSON, Python's own notation, numpy's array(), and
+its arrays as text, [0 3] or ['a' 'b'], without commas.
 """
 
 import ast
+import io
 import json
 import re
+import tokenize
 import warnings
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 WHOLE_NUMBER = re.compile(r"[+-]?\d{1,18}(\.0*)?")  # pandas writes 12.0 where a cell is missing
+_QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+ARRAY_ITEM = re.compile(rf"{_QUOTED}|[+-]?\d+(?![^\s\]])", re.DOTALL)
+ARRAY_TEXT = re.compile(
+    rf"\[\s*(?:{ARRAY_ITEM.pattern})(?:\s+(?:{ARRAY_ITEM.pattern}))+\s*\]", re.DOTALL
+)
+MAY_JOIN = re.compile(r"""['"][\s\\]*[rbuRBU]{0,2}['"]""")  # two quotes with nothing between
 MISSING = ("", "nan", "none", "null")
 
 
@@ -42,7 +52,10 @@ def read_cells(record: Mapping[str, str]) -> dict[str, Any]:
 
 
 def read_literal(text: str) -> Any:
-    """JSON or Python's notation as the value it stands for, None where it is missing, else text."""
+    """JSON, Python's or numpy's notation as the value it stands for, None where missing, else text.
+
+    Texts side by side, which Python takes for one, are an array's or are not read at all.
+    """
     if text.strip().lower() in MISSING:
         return None
     try:
@@ -64,10 +77,30 @@ def _read_python(text: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # of escapes Python does not know
-            tree = ast.parse(text.strip(), mode="eval")
+            plain = _open_array(text.strip())
+            tree = ast.parse(plain, mode="eval")
+        if MAY_JOIN.search(plain) and _has_joined_texts(plain):
+            return text
         return ast.literal_eval(_OpenArrays().visit(tree))
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, tokenize.TokenError):
         return text
+
+
+def _open_array(text: str) -> str:
+    """A numpy array's text with commas; any other as it is."""
+    if not ARRAY_TEXT.fullmatch(text):
+        return text
+    return f"[{', '.join(match[0] for match in ARRAY_ITEM.finditer(text))}]"
+
+
+def _has_joined_texts(text: str) -> bool:
+    """Whether two texts stand side by side in what Python can parse."""
+    kinds = [
+        token.type
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type not in (tokenize.NL, tokenize.COMMENT)
+    ]
+    return any(pair == (tokenize.STRING,) * 2 for pair in pairwise(kinds))
 
 
 class _OpenArrays(ast.NodeTransformer):

@@ -1,5 +1,6 @@
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,3 +68,35 @@ def test_where_starts_are_a_list_so_are_texts() -> None:
 def test_other_cells_stay_text() -> None:
     row = {"id": "7", "question": "null", "context": "[1]", "title": ""}
     assert read_cells(row) == row
+
+
+WORDS = st.lists(st.text(max_size=9), min_size=1, max_size=6)
+
+
+@given(WORDS | st.lists(st.integers(-9, 10**6), min_size=1, max_size=40))
+def test_numpys_arrays_as_text_are_lists(values: list[Any]) -> None:
+    assert read_literal(str(np.array(values, dtype=object))) == values
+    if all(isinstance(value, int) for value in values):
+        assert read_literal(str(np.array(values))) == values
+
+
+def test_flattened_answers_are_read_as_datasets_writes_them() -> None:
+    row = {"answer_text": "['a' \"b's\"\n 'c d']", "answer_start": "[0 0 12]"}
+    assert read_cells(row) == {"answer_text": ["a", "b's", "c d"], "answer_start": [0, 0, 12]}
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "['a' 'b', 'c']",
+        "['a''b']",
+        "['a' r'b', 1]",
+        "{'text': ['a' 'b'], 'answer_start': [0]}",
+        "'a' 'b'",
+        "['a', 'b'\n 'c']",
+        "[0 1 ... 8 9]",
+        "['a' 3x]",
+    ],
+)
+def test_texts_side_by_side_are_never_joined(cell: str) -> None:
+    assert read_literal(cell) == cell
