@@ -128,7 +128,7 @@ FIXED: dict[str, tuple[tuple[str, ...], str]] = {  # flag -> (values that are wh
     "jit_mode_eval": (("false",), NO_KEY),
     "use_ipex": (("false",), NO_KEY),
     "past_index": (("-1.0",), NO_KEY),
-    "fsdp": (("",), SHARDED),
+    "fsdp": ((), SHARDED),
     "fsdp_config": ((), SHARDED),
     "fsdp_min_num_params": (("0.0",), SHARDED),
     "fsdp_transformer_layer_cls_to_wrap": ((), SHARDED),
@@ -175,7 +175,7 @@ BOOLS = frozenset(
         *("use_ipex", "apply_adapter", "apply_bitfit"),
     }
 )
-VALUE_OPTIONAL = ("token", "include_num_input_tokens_seen")  # a switch in one version only
+VALUE_OPTIONAL = ("token", "include_num_input_tokens_seen", "fsdp")  # a switch in one version only
 LISTS = ("report_to", "label_names", "include_for_metrics", "debug", "fsdp")
 
 IDLE_BECAUSE = {flag: why for why, flags in IDLE.items() for flag in flags}

@@ -143,8 +143,8 @@ def _translate_half(draft: Draft, launched: str) -> None:
 
 def _translate_grouping(draft: Draft) -> None:
     asked = draft.asked
-    sampling = asked.choice("train_sampling_strategy", ("random", "sequential", "group_by_length"))
-    if sampling == "sequential":
+    sampling = asked.text("train_sampling_strategy") or "random"
+    if sampling not in ("random", "group_by_length"):
         draft.refuse("batches are drawn at random, or by length", "train_sampling_strategy")
     is_grouped = asked.is_on("group_by_length") or sampling == "group_by_length"
     draft.put("train.group_by_length", is_grouped, "group_by_length", "train_sampling_strategy")

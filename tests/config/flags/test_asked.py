@@ -2,6 +2,7 @@ import re
 import shlex
 
 import pytest
+from transformers import HfArgumentParser, TrainingArguments
 
 from qarank.config.flags.asked import Asked, read_flags
 from qarank.errors import RecipeError
@@ -122,3 +123,27 @@ def test_a_word_that_is_no_choice_is_told_with_those_there_are() -> None:
 def test_a_flag_without_its_value_is_one_line(line: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         read(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--seed 9 --seed=10 --learning_rate 3e-5 --max_steps -1 --num_train_epochs=2.5",
+        "--learning-rate 1e-3 --do_train --do_eval False --push-to-hub yes --bf16=true",
+        "--no_dataloader_pin_memory --no-eval-do-concat-batches --fp16 0 --do_train",
+        "--label_names start end --do_train --output_dir 'a b=c' --run_name=x=y",
+        "--warmup_steps 0.1 --lr_scheduler_type constant --output_dir=-x --adam_epsilon 1e-8",
+    ],
+)
+def test_values_are_as_the_trainers_own_parser_reads_them(line: str) -> None:
+    asked, words = read(line), shlex.split(line)
+    theirs = vars(HfArgumentParser(TrainingArguments).parse_args(words))
+    assert asked.flags and asked.unknown == {}
+    for name, given in asked.flags.items():
+        value = theirs[name]
+        if isinstance(value, bool):
+            assert asked.is_on(name) == value, name
+        elif isinstance(value, int | float):
+            assert asked.number(name) == value, name
+        else:
+            assert given.value == (" ".join(value) if isinstance(value, list) else value), name

@@ -148,7 +148,7 @@ def test_what_cannot_be_honoured_is_named_with_what_to_do(
     [
         "--adam_beta1 0.9 --adam_beta2 0.999 --adam_epsilon 1e-8",
         "--optim adamw_torch --label_smoothing_factor 0 --dataloader_drop_last false",
-        "--fsdp='' --past_index -1 --eval_delay 0",
+        "--past_index -1 --eval_delay 0",
     ],
 )
 def test_a_flag_whose_one_value_is_what_happens_is_no_problem(flags: str) -> None:
