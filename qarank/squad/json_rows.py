@@ -20,7 +20,8 @@ def walk_json(
 ) -> Iterator[Row]:
     """Rows of a stream whose text begins with { or [.
 
-    It is JSON lines where the first line is a whole record and others follow.
+    It is JSON lines where the first line is a whole record and others follow; where the second line
+    is one and the whole no JSON, it is told that the first is not.
 
     Args:
         head: lines that have been read, the last one the first with text.
@@ -42,7 +43,15 @@ def walk_json(
         yield from _walk_lines(chain(head, between, stream), name)
         return
     content = b"".join([*head, *between, stream.read()])
-    yield from walk_document(parse_json(content, name), columns, name, labelled=labelled)
+    try:
+        document = parse_json(content, name)
+    except DataError:
+        first = head[-1].strip()
+        is_line = first.startswith(b"{") and not first.endswith(b"[")  # or a list begins there
+        if follows and is_line and _is_record(between[-1], columns):
+            parse_json(first, f"{name}: line {len(head)}")
+        raise
+    yield from walk_document(document, columns, name, labelled=labelled)
 
 
 def walk_document(

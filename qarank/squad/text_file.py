@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from qarank.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
+WORDS = ("true", "false", "null")  # of JSON
 
 
 class ByteStream(Protocol):
@@ -53,7 +54,7 @@ def open_unpacked(path: Path) -> Iterator[ByteStream]:
             else:
                 yield file
     except EOFError as error:
-        raise DataError(f"{path} is cut short: its gzip stream has no end") from error
+        raise DataError(f"{path} is cut short or damaged: its gzip stream has no end") from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path} is damaged gzip ({error})") from error
     except OSError as error:
@@ -90,9 +91,18 @@ def parse_json(content: bytes, where: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno} column {error.colno}" if "\n" in text.strip() else ""
-        place = place or f"column {error.colno}"
+        is_long = "\n" in text.strip() or error.lineno > 1
+        place = f"line {error.lineno} column {error.colno}" if is_long else f"column {error.colno}"
         reason = error.msg.removesuffix(" at")  # "starting at"
-        raise DataError(f"{where} is not JSON: {reason} at {place}") from error
+        end = ", and there the text ends" if _is_cut(error) else ""
+        raise DataError(f"{where} is not JSON: {reason} at {place}{end}") from error
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, endless nests
         raise DataError(f"{where} is not JSON that can be read ({error})") from error
+
+
+def _is_cut(error: json.JSONDecodeError) -> bool:
+    """Whether what is wrong is that the text ends: in a string, in a word, or where more is due."""
+    rest = error.doc[error.pos :].strip()
+    if error.msg == "Expecting value":
+        return any(word.startswith(rest) for word in WORDS)
+    return error.msg.startswith("Unterminated") or not rest

@@ -62,7 +62,7 @@ BROKEN: dict[str, tuple[str, bytes | None, str]] = {
     "gzip, cut short": (
         "train.json.gz",
         gzip.compress(dump(nest(QUESTION)) * 30, mtime=0)[:-20],
-        " is cut short: its gzip stream has no end",
+        " is cut short or damaged: its gzip stream has no end",
     ),
     "gzip, damaged": (
         "train.json.gz",
@@ -72,7 +72,7 @@ BROKEN: dict[str, tuple[str, bytes | None, str]] = {
     "JSON, cut short": (
         "train.json",
         dump(nest(QUESTION))[:80],
-        " is not JSON: Unterminated string starting at column 74",
+        " is not JSON: Unterminated string starting at column 74, and there the text ends",
     ),
     "JSON, nested otherwise": (
         "train.json",
@@ -161,6 +161,11 @@ BROKEN: dict[str, tuple[str, bytes | None, str]] = {
         "train.jsonl",
         lines(RECORD, OTHER) + b'\n{"id": "q3",\n',
         ": line 3 is not JSON: Expecting property name enclosed in double quotes at column 13",
+    ),
+    "JSON lines, the first bad": (
+        "train.jsonl",
+        dump(RECORD)[:36] + b"\n" + lines(OTHER, RECORD),
+        ": line 1 is not JSON: Unterminated string starting at column 26, and there the text ends",
     ),
     "Parquet, damaged": (
         "train.parquet",

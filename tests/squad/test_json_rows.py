@@ -31,9 +31,19 @@ def test_a_document_may_be_one_line_and_end_in_blank_ones(end: bytes) -> None:
     assert [row.where for row in walk(document + end)] == ["d: data[0]"]
 
 
-def test_a_first_line_that_is_cut_is_no_record_but_a_document_that_is_not_json() -> None:
-    with pytest.raises(DataError, match=r"^d is not JSON: .* at line 1 column"):
-        list(walk(LINE[:20] + b"\n" + LINE))
+@pytest.mark.parametrize("first", [LINE[:20], LINE[:16], b'{"question": "q",', b"{broken}"])
+@pytest.mark.parametrize("between", [b"\n", b"\r\n", b"\n\n"])
+def test_a_first_line_that_is_broken_is_told_where_the_next_is_whole(
+    first: bytes, between: bytes
+) -> None:
+    with pytest.raises(DataError, match=r"^d: line 1 is not JSON: .* at column"):
+        list(walk(first + between + LINE + LINE))
+
+
+@pytest.mark.parametrize("content", [b"[\n" + LINE + b"oops", b'{"data": [\n{"a": 1}\noops'])
+def test_a_document_over_lines_that_is_broken_is_told_as_one(content: bytes) -> None:
+    with pytest.raises(DataError, match=r"^d is not JSON: .* at line 3 column 1$"):
+        list(walk(content))
 
 
 def test_articles_may_stand_under_any_of_the_keys_or_none() -> None:

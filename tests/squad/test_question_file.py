@@ -213,7 +213,10 @@ FAULTS = {
         '{"data": [{"paragraphs": [{"context": "c", "qas": [5]}]}]}',
         r"data\[0\]\.paragraphs\[0\]\.qas\[0\] is the number 5",
     ),
-    "bad.jsonl": (f"{GOOD}\n{GOOD[:-1]}", r"bad\.jsonl: line 2 is not JSON: .* at column 33$"),
+    "bad.jsonl": (
+        f"{GOOD}\n{GOOD[:-1]}",
+        r"bad\.jsonl: line 2 is not JSON: .* at column 33, and there the text ends$",
+    ),
     "gap.jsonl": (f'\n{GOOD}\n{{"question": "q"}}', r"line 3 has no key context; it is an object"),
     "kind.jsonl": ('{"question": 5, "context": "c"}', r"line 1\.question is the number 5; it must"),
     "void.jsonl": ('{"question": " ", "context": "c"}', r"line 1\.question is empty"),

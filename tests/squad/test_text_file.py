@@ -25,7 +25,8 @@ def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(TEXT, mtime=0)[:-6], "cut short"),
+        (gzip.compress(TEXT, mtime=0)[:-6], "cut short or damaged: its gzip stream has no end"),
+        (b"\x1f\x8b\x08\x04\0\0\0\0\0\0garbage", "cut short or damaged"),
         (gzip.compress(TEXT, mtime=0)[:10] + b"\xff" * 9, "damaged gzip"),
         (gzip.compress(TEXT, mtime=0)[:-8] + b"\0" * 8, "damaged gzip"),
     ],
@@ -48,6 +49,12 @@ def test_no_file_and_a_folder_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        (b'{"a": 1', "^x is not JSON: .* at column 8, and there the text ends$"),
+        (b'{"a":\n', "^x is not JSON: .* at line 2 column 1, and there the text ends$"),
+        (b'{"a": "b', "^x is not JSON: Unterm.* at column 7, and there the text ends$"),
+        (b'{"a":\n tr', "^x is not JSON: .* at line 2 column 2, and there the text ends$"),
+        (b"{}\nnull", "^x is not JSON: Extra data at line 2 column 1$"),
+        (b'{"a": try}', "^x is not JSON: .* at column 7$"),
         (b'{"a": 1,}', "^x is not JSON: .* at column 9$"),
         (b'{"a": 1,\n"b" 2}', "^x is not JSON: .* at line 2 column 5$"),
         (b'"\xff"', "^x is no UTF-8 text: see byte 1$"),
