@@ -13,6 +13,7 @@ FILES = (
     "adapter_model.safetensors",
     "README.md",
     "rank_pattern.json",
+    "answering.json",
     "state/tensors.safetensors",
     "state/state.json",
     "manifest.json",

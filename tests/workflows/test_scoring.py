@@ -59,7 +59,8 @@ def best_span_slowly(table: FeatureTable, row: int, logits: Tensor) -> tuple[int
         for end in range(start, min(start + SETTINGS.max_answer_length, len(is_context)))
         if is_context[start] and is_context[end]
     ]
-    score, start, end = max(pairs)
+    # Words that come twice make exact ties; the first span counts.
+    score, start, end = max(pairs, key=lambda pair: (pair[0], -pair[1], -pair[2]))
     return start, end, score
 
 
