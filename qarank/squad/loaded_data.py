@@ -79,6 +79,7 @@ class LoadedData:
         mended: answers put right, of the examples that were kept.
         unnamed: files without ids; theirs were made of the file's name and a number, as
             `list_made_stems` says.
+        is_mapped: there was a record whose keys data.columns may name.
     """
 
     examples: list[Example]
@@ -86,6 +87,7 @@ class LoadedData:
     faults: Sequence[Fault] = ()
     mended: Sequence[Mended] = ()
     unnamed: Sequence[str] = ()
+    is_mapped: bool = False
 
 
 def list_notes(data: LoadedData) -> list[str]:

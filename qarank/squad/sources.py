@@ -81,12 +81,9 @@ def load_data(
             files.append(name)
     if notes.faults and not examples:
         raise DataError(notes.faults[0].line)
-    if split == "train" and columns.must_map and not notes.is_mapped:
-        raise DataError(
-            f"{names[0]} is SQuAD's nested JSON, whose names are its own: data.columns names"
-            " nothing in it; leave data.columns out"
-        )
-    data = LoadedData(examples, files, notes.faults, notes.mended, notes.unnamed)
+    data = LoadedData(
+        examples, files, notes.faults, notes.mended, notes.unnamed, is_mapped=notes.is_mapped
+    )
     return pick_data(data, limit=limit, seed=seed)
 
 

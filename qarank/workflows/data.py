@@ -148,6 +148,19 @@ def tell_notes(part: Part) -> None:
         LOG.info("%s: %s", part.label, line)
 
 
+def check_columns_used(data: DataConfig, parts: Sequence["Part"]) -> None:
+    """Refuse names of columns that none of the data has any use for.
+
+    Raises:
+        DataError: all of it is SQuAD's nested JSON.
+    """
+    if data.column_mapping and not any(part.data.is_mapped for part in parts):
+        raise DataError(
+            f"{' and '.join(part.label for part in parts)}: SQuAD's nested JSON, whose names are "
+            "its own, so data.columns names nothing; leave it out"
+        )
+
+
 def check_answerable(data: DataConfig, part: "Part") -> None:
     """Refuse unanswerable questions where the recipe says that there are none.
 

@@ -17,6 +17,7 @@ from qarank.workflows.data import (
     Part,
     allows_no_answer,
     check_answerable,
+    check_columns_used,
     features_cache_dir,
     load_train_parts,
     load_validation_part,
@@ -101,6 +102,7 @@ def prepare_run(
     if processes.is_main:
         for part in parts:
             tell_notes(part)
+    check_columns_used(recipe.data, parts)
     for part in parts:
         check_answerable(recipe.data, part)
     with_null = allows_no_answer(recipe.data, *(part.examples for part in parts))

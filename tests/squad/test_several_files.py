@@ -35,22 +35,18 @@ def test_one_file_named_twice_has_every_id_twice(tmp_path: Path) -> None:
         load_data([name, name], "train")
 
 
-def test_names_of_columns_that_nothing_has_are_refused(tmp_path: Path) -> None:
+def test_it_is_known_whether_names_of_columns_named_anything(tmp_path: Path) -> None:
     nested = write(tmp_path / "nested.json", NESTED)
-    with pytest.raises(DataError) as caught:
-        load_data(nested, "train", columns=COLUMNS)
-    assert str(caught.value) == (
-        f"{nested} is SQuAD's nested JSON, whose names are its own: data.columns names nothing in"
-        " it; leave data.columns out"
-    )
+    assert not load_data(nested, "train", columns=COLUMNS).is_mapped
 
 
 def test_names_of_columns_need_not_be_everyones(tmp_path: Path) -> None:
     nested = write(tmp_path / "nested.json", NESTED)
     record = {"id": "f", "question": "Where?", "body": "In Ulm.", "answers": ["Ulm"]}
     flat = write(tmp_path / "flat.json", [record])
-    found = load_data([nested, flat], "train", columns=COLUMNS).examples
-    assert [example.id for example in found] == ["n", "f"]
+    found = load_data([nested, flat], "train", columns=COLUMNS)
+    assert [example.id for example in found.examples] == ["n", "f"]
+    assert found.is_mapped
     # The mapping may be the training data's.
     assert len(load_data(nested, "validation", columns=COLUMNS).examples) == 1
     where_there = Columns(COLUMNS.mapping, where_there=True)

@@ -9,11 +9,13 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from qarank.config.data_schema import DataConfig
 from qarank.config.schema import Recipe
 from qarank.errors import DataError
+from qarank.squad.loaded_data import LoadedData
 from qarank.squad.sample import almanac
 from qarank.workflows.data import (
     Part,
     allows_no_answer,
     check_answerable,
+    check_columns_used,
     features_cache_dir,
     label_data,
     load_evaluation_part,
@@ -196,3 +198,16 @@ def test_questions_without_an_answer_are_refused_where_the_recipe_rules_them_out
     check_answerable(DataConfig(source="x"), part)
     with pytest.raises(DataError, match=r"is false, but \d+ of the 24 questions of almanac-valid"):
         check_answerable(DataConfig(source="x", version_2_with_negative=False), part)
+
+
+def test_names_of_columns_must_name_something_in_one_of_the_parts(
+    tiny_recipe: Callable[..., Recipe], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    recipe = csv_recipe(tiny_recipe, tmp_path)
+    mapped = load_validation_part(recipe, tokenizer, keep_faults=True)
+    assert mapped is not None
+    nested = Part("nested", LoadedData([], []), mapped.table, was_cached=False)
+    check_columns_used(recipe.data, [nested, mapped])
+    check_columns_used(DataConfig(train="a.csv"), [nested])
+    with pytest.raises(DataError, match="^nested: SQuAD's nested JSON, .* so data.columns names"):
+        check_columns_used(recipe.data, [nested])
