@@ -90,7 +90,9 @@ def build_twice(processes: Processes, folder: Path) -> list[bool]:
         return was_there
 
     paths = [folder / "train", folder / "validation"]
-    return [processes.first_on_machine(partial(build, p), what=p.name) for p in paths]
+    found = [processes.first_on_machine(partial(build, p), what=p.name) for p in paths]
+    processes.gather(None)  # as training goes on: process 0, whose store it is, leaves no sooner
+    return found
 
 
 def test_the_first_process_of_a_machine_builds_and_the_others_find_it(tmp_path: Path) -> None:
