@@ -58,7 +58,8 @@ ThresholdOption = Annotated[
 AgainstOption = Annotated[
     Path | None,
     typer.Option(
-        help="Compare with this answer file, or with this run's answers to the same data.",
+        help="Compare with this answer file, this run's answers to the same data, or a folder that"
+        " --output wrote.",
         show_default=False,
     ),
 ]
@@ -68,7 +69,7 @@ BootstrapOption = Annotated[
 OutputOption = Annotated[
     Path | None,
     typer.Option(
-        help="Folder for answers and figures; default: beside the run, with --null-threshold none.",
+        help="Folder for answers and figures; default: beside the run; nowhere with --null-threshold.",
         show_default=False,
     ),
 ]

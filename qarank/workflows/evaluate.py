@@ -81,14 +81,7 @@ def evaluate_run(
             threshold is given where every question has an answer.
     """
     wanted.check()
-    if compat not in (None, RUN_QA):
-        raise DataError(f"--compat is {compat!r}; allowed is {RUN_QA}")
-    if data is not None:
-        require_file(data)
-    if output is not None:
-        check_evaluation_folder(output, overwrite=overwrite)
-    elif overwrite:
-        raise DataError("--overwrite goes with --output only")
+    _check_asked(data, compat, output, overwrite=overwrite)
     opened = open_model(path, precision=precision)
     part = load_part(path, opened, data)
     tell_notes(part)
@@ -116,6 +109,20 @@ def evaluate_run(
         "features_per_s": len(part.table) / found.seconds,
         "files": None if folder is None else str(folder),
     }
+
+
+def _check_asked(
+    data: Path | None, compat: str | None, output: Path | None, *, overwrite: bool
+) -> None:
+    """Refuse, before a model is loaded, what cannot be done."""
+    if compat not in (None, RUN_QA):
+        raise DataError(f"--compat is {compat!r}; allowed is {RUN_QA}")
+    if data is not None:
+        require_file(data)
+    if output is not None:
+        check_evaluation_folder(output, overwrite=overwrite)
+    elif overwrite:
+        raise DataError("--overwrite goes with --output only")
 
 
 def load_part(path: Path, opened: OpenedModel, data: Path | None) -> Part:

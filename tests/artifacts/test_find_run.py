@@ -10,22 +10,9 @@ from qarank.artifacts.find_run import (
     is_run,
     open_run_dir,
 )
-from qarank.artifacts.run_dir import RunDir, claim_run_dir
+from qarank.artifacts.run_dir import RunDir
 from qarank.errors import CheckpointError, RunDirError
-
-
-def make_run(path: Path, state: str = "finished", *, steps: tuple[int, ...] = (6, 12)) -> RunDir:
-    """A run folder with one of each of its files."""
-    run_dir = claim_run_dir(path, overwrite=False)
-    run_dir.write_run({"state": state})
-    for name in ("recipe.yaml", "metrics.jsonl", "ranks.jsonl"):
-        (path / name).write_text(name)
-    for folder in (run_dir.tensorboard_dir, run_dir.eval_dir("step_000012", "validation")):
-        folder.mkdir(parents=True)
-        (folder / "file").write_text("x")
-    for step in steps:
-        run_dir.checkpoint_dir(step).mkdir(parents=True)
-    return run_dir
+from tests.artifacts.run_folders import make_run
 
 
 def test_only_a_folder_with_run_json_opens_as_a_run(tmp_path: Path) -> None:
