@@ -69,7 +69,8 @@ BootstrapOption = Annotated[
 OutputOption = Annotated[
     Path | None,
     typer.Option(
-        help="Folder for answers and figures; default: beside the run; nowhere with --null-threshold.",
+        help="Folder for answers and figures; default: beside the run, but with --null-threshold"
+        " nowhere.",
         show_default=False,
     ),
 ]
@@ -85,7 +86,7 @@ BudgetsOption = Annotated[
 CompatOption = Annotated[
     str | None,
     typer.Option(
-        help="run_qa: answer as that script does, and write its very files.", show_default=False
+        help="run_qa: answer as that script does, and write its files (without eval_).", show_default=False
     ),
 ]
 
