@@ -86,7 +86,8 @@ BudgetsOption = Annotated[
 CompatOption = Annotated[
     str | None,
     typer.Option(
-        help="run_qa: answer as that script does, and write its files (without eval_).", show_default=False
+        help="run_qa: answer as that script does, and write its files (without eval_).",
+        show_default=False,
     ),
 ]
 
