@@ -1,13 +1,32 @@
-"""A full memory, told as one whichever device it is of."""
+"""The most memory a process has taken; and a full memory, told as one whichever device it is of."""
 
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
 from qarank.errors import RunError
 
 CPU_WORDS = "DefaultCPUAllocator"  # a CPU's allocator has no error class of its own
+STATUS = Path("/proc/self/status")
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes; elsewhere it counts in KiB
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most this process has taken so far.
+
+    On a GPU: what tensors took there since the peak was reset. On a CPU: what was resident since
+    the process started, Python, libraries and data included.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    if STATUS.is_file():  # of this program alone: getrusage's counts what started it, too
+        (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT
 
 
 def is_out_of_memory(error: BaseException) -> bool:

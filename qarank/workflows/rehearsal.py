@@ -3,8 +3,6 @@
 Dims: num_features: of the training data; batch: features of a step, over all processes.
 """
 
-import resource
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -13,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from qarank.engine.loop import Trainer
+from qarank.engine.memory import peak_bytes
 from qarank.engine.precision import default_device, resolve_precision
 from qarank.engine.rehearsal import (
     Rehearsed,
@@ -29,7 +28,6 @@ from qarank.workflows.prepare import Prepared
 
 SAMPLED_STEPS = 500  # of the first epoch, to find what a step costs on average
 PAD_TO = 8  # as squad.batches.collate pads
-MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes; Linux counts in KiB
 
 Ints = NDArray[np.int64]
 
@@ -199,20 +197,15 @@ def count_evaluations(prepared: Prepared, *, first_step: int) -> int:
 def find_peak_bytes(trainer: Trainer, *, world_size: int) -> int:
     """Memory of this process at its peak so far, and what the first step will add.
 
-    On a GPU: what tensors take there. On a CPU: the most the process has had resident since it
-    started, Python, libraries, data and the loading of the model included. The first step adds the
+    As `peak_bytes` finds it, the loading of the model included on a CPU. The first step adds the
     optimizer's averages and, with several processes, a copy of the gradients. An evaluation's
     batch, eval.batch_size features without gradients, is not in it.
     """
-    if trainer.device.type == "cuda":
-        peak = int(torch.cuda.max_memory_allocated(trainer.device))
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT
     state = trainer.optimizer.state
     added: int = sum(AVERAGES * p.numel() for p in trainer.parameters if not state.get(p))
     if world_size > 1:
         added += sum(parameter.numel() for parameter in trainer.parameters)
-    return peak + added * FLOAT_BYTES
+    return peak_bytes(trainer.device) + added * FLOAT_BYTES
 
 
 def _reset_peak(device: torch.device) -> None:

@@ -8,6 +8,7 @@ from qarank.adapters.orthogonality import penalty_by_matrix
 from qarank.artifacts.run_dir import RunDir
 from qarank.engine.generators import seed_process
 from qarank.engine.hooks import StepReport
+from qarank.engine.memory import peak_bytes
 from qarank.engine.progress import ProgressBar
 from qarank.engine.signals import Requests
 from qarank.engine.tracking import MetricSink, StepLogger
@@ -246,5 +247,6 @@ class TrainingSession:
             "train_s": progress.seconds,
             "features_per_s": progress.rows / progress.seconds,
             "total_s": seconds,
+            "peak_bytes": max(self.processes.gather(peak_bytes(self.setting.device))),
             "reload_difference": difference,
         }
