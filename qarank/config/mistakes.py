@@ -41,14 +41,17 @@ class Mistake:
     unknown: bool = False
 
 
-def list_mistakes(error: ValidationError, asked: Mapping[str, Any]) -> list[Mistake]:
+def list_mistakes(
+    error: ValidationError, asked: Mapping[str, Any], schema: Node | None = None
+) -> list[Mistake]:
     """One mistake a key, unknown keys first: a mistyped key explains a missing one.
 
     Args:
         error: what validation found.
         asked: the mapping that was validated.
+        schema: JSON Schema of what was validated; None: a recipe.
     """
-    schema = build_json_schema()
+    schema = schema or build_json_schema()
     found = {mistake.key or mistake.line: mistake for mistake in _read_all(error, asked, schema)}
     return sorted(found.values(), key=lambda mistake: not mistake.unknown)
 

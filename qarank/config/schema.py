@@ -11,6 +11,7 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -26,7 +27,22 @@ from qarank.config.fields import (
     Text,
     Values,
 )
+from qarank.config.published import PublishedFigures
 from qarank.config.rank_schema import AdapterConfig, AllocatorConfig
+
+Point = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": True,
+            "properties": {
+                "name": {"type": "string", "description": "The run's name."},
+                "published": PublishedFigures.model_json_schema(),
+            },
+        }
+    ),
+]
 
 
 def resolve_steps(value: int | float, total_steps: int, *, at_least: int = 0) -> int:
@@ -115,8 +131,10 @@ class EvalConfig(Section):
 class SweepConfig(Section):
     """Many runs of one recipe: points or a grid, times seeds."""
 
-    points: Annotated[list[dict[str, Any]], Field(min_length=1)] | None = Field(
-        None, description="A list of overrides {a.b: value}; name: the run's name."
+    points: Annotated[list[Point], Field(min_length=1)] | None = Field(
+        None,
+        description="A list of overrides {a.b: value}; name: the run's name; published: {exact, f1,"
+        " source}, figures of others.",
     )
     grid: Annotated[dict[str, Values], Field(min_length=1)] | None = Field(
         None, description="{a.b: [values]}; every combination is run."
@@ -124,7 +142,9 @@ class SweepConfig(Section):
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = Field(
         None, description="Seeds each point is run with; null: the recipe's own."
     )
-    executor: Literal["local"] = Field("local", description="One after the other, here.")
+    executor: Literal["local", "ray"] = Field(
+        "local", description="Where points run: processes here, or tasks of a Ray cluster."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

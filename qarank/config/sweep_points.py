@@ -1,7 +1,8 @@
 """A recipe with a sweep section -> one recipe a run. Pure: nothing is read or written.
 
-A point is a set of overrides, dotted keys or whole sections. Points are zipped, a grid is every
-combination; either is run once a seed.
+A point is a set of overrides, dotted keys or whole sections, and perhaps `name` and `published`.
+Points are zipped, a grid is every combination; either is run once a seed. Runs that differ in their
+seed alone are one group.
 """
 
 import hashlib
@@ -12,12 +13,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from qarank.config.load import parse_recipe, set_key
-from qarank.config.mistakes import show_value
+from qarank.config.mistakes import list_mistakes, show_value
+from qarank.config.published import PublishedFigures, PublishedKey
 from qarank.config.schema import Recipe, SweepConfig
 from qarank.errors import RecipeError
 
 SWEEP_KEYS = ("runs_dir", "sweep")  # a point's place on disk follows from the sweep
+PUBLISHED = "published"
 LABEL_CHARS = 80
 DIGEST_CHARS = 8
 
@@ -31,10 +36,15 @@ class SweepPoint:
     Attributes:
         name: unique in the sweep and safe as a folder's name.
         recipe: complete; its sweep is None, its run goes to <runs_dir>/<sweep>/<name>.
+        group: the name without its seed, the same for runs that differ in their seed alone; the
+            sweep's name where nothing else is set.
+        published: figures of others for the settings of the group; None where it carries none.
     """
 
     name: str
     recipe: Recipe
+    group: str
+    published: PublishedFigures | None = None
 
 
 def expand_points(recipe: Recipe) -> list[SweepPoint]:
@@ -49,15 +59,20 @@ def expand_points(recipe: Recipe) -> list[SweepPoint]:
     chosen = list(_list_overrides(recipe.name, sweep))
     labels = label_points(chosen, num_seeds=len(sweep.seeds or ()))
     _check_unique(recipe.name, labels)
-    return [
-        _build_point(recipe, number, label, overrides)
-        for number, (label, overrides) in enumerate(zip(labels, chosen, strict=True), start=1)
+    groups = _label_groups(recipe.name, chosen)
+    points = [
+        _build_point(recipe, number, label, group, overrides)
+        for number, (label, group, overrides) in enumerate(
+            zip(labels, groups, chosen, strict=True), start=1
+        )
     ]
+    _check_groups(recipe.name, points)
+    return points
 
 
 def _list_overrides(name: str, sweep: SweepConfig) -> Iterator[Overrides]:
     seeds: list[Overrides] = [{"seed": seed} for seed in sweep.seeds or ()] or [{}]
-    for number, point in enumerate(_list_unseeded(sweep), start=1):
+    for number, point in enumerate(_list_unseeded(name, sweep), start=1):
         where = f"{name}, sweep point {number}"
         for key in point:
             if key.split(".")[0] in SWEEP_KEYS:
@@ -68,22 +83,57 @@ def _list_overrides(name: str, sweep: SweepConfig) -> Iterator[Overrides]:
             yield {**point, **seed}
 
 
-def _list_unseeded(sweep: SweepConfig) -> Iterator[Overrides]:
+def _list_unseeded(name: str, sweep: SweepConfig) -> Iterator[Overrides]:
     if sweep.grid is None:
         yield from sweep.points or [{}]
         return
+    if PUBLISHED in sweep.grid:
+        raise RecipeError(
+            f"{name}: a grid has no {PUBLISHED} figures; list the runs in sweep.points"
+        )
     for values in itertools.product(*sweep.grid.values()):
         yield dict(zip(sweep.grid, values, strict=True))
 
 
-def _build_point(recipe: Recipe, number: int, label: str, overrides: Overrides) -> SweepPoint:
+def _build_point(
+    recipe: Recipe, number: int, label: str, group: str, overrides: Overrides
+) -> SweepPoint:
     where = f"{recipe.name}, sweep point {number} ({label})"
     mapping: dict[str, Any] = recipe.model_dump(exclude_unset=True)
     for key, value in overrides.items():
-        mapping = set_key(mapping, key, value, where=where)
+        if key != PUBLISHED:
+            mapping = set_key(mapping, key, value, where=where)
     mapping |= {"name": label, "runs_dir": f"{recipe.runs_dir}/{recipe.name}"}
     del mapping["sweep"]
-    return SweepPoint(name=label, recipe=parse_recipe(mapping, where))
+    published = read_published(overrides.get(PUBLISHED), where)
+    return SweepPoint(label, parse_recipe(mapping, where), group, published)
+
+
+def read_published(figures: Any, where: str) -> PublishedFigures | None:
+    """Check the published figures of a point.
+
+    Args:
+        figures: as YAML gives them; None: there are none.
+        where: opens an error's line.
+
+    Raises:
+        RecipeError: an unknown key, no source, no figure, or one that is no per cent.
+    """
+    asked = {PUBLISHED: figures}
+    try:
+        return PublishedKey.model_validate(asked).published
+    except ValidationError as error:
+        first, *others = list_mistakes(error, asked, PublishedKey.model_json_schema())
+    more = f" (and {len(others)} more)" if others else ""
+    raise RecipeError(f"{where}: {first.line}{more}")
+
+
+def _label_groups(sweep_name: str, points: Sequence[Overrides]) -> list[str]:
+    """Each point's label without its seed."""
+    unseeded = [{key: point[key] for key in point if key != "seed"} for point in points]
+    labels = label_points(unseeded, num_seeds=0)
+    settings = [point.keys() - {PUBLISHED} for point in unseeded]
+    return [label if keys else sweep_name for label, keys in zip(labels, settings, strict=True)]
 
 
 def label_points(points: Sequence[Overrides], *, num_seeds: int) -> list[str]:
@@ -112,8 +162,10 @@ def label_points(points: Sequence[Overrides], *, num_seeds: int) -> list[str]:
 
 
 def _flatten(point: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted key -> value, sections unfolded, `name` left out."""
+    """Dotted key -> value, sections unfolded; `name` and `published` left out."""
     for key, value in point.items():
+        if not prefix and key == PUBLISHED:
+            continue
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{prefix}{key}.")
         elif prefix or key != "name":
@@ -151,4 +203,20 @@ def _check_unique(sweep_name: str, labels: Sequence[str]) -> None:
         if counts[label.casefold()] > 1:
             raise RecipeError(
                 f"{sweep_name}: two sweep points are named {label}; give each another name"
+            )
+
+
+def _check_groups(sweep_name: str, points: Sequence[SweepPoint]) -> None:
+    """The runs of a group differ in their seed alone, and stand beside the same figures."""
+    settings: dict[str, Recipe] = {}
+    figures: dict[str, PublishedFigures] = {}
+    for point in points:
+        unseeded = point.recipe.model_copy(update={"name": "", "seed": 0})
+        if settings.setdefault(point.group, unseeded) != unseeded:
+            raise RecipeError(
+                f"{sweep_name}: two sweep points are named {point.group} but for seeds"
+            )
+        if point.published and figures.setdefault(point.group, point.published) != point.published:
+            raise RecipeError(
+                f"{sweep_name}: points of {point.group} carry other {PUBLISHED} figures"
             )

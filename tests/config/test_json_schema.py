@@ -29,6 +29,15 @@ def test_every_key_has_a_description() -> None:
             assert node.get("description", "").endswith("."), f"{name}.{key}"
 
 
+def test_editors_are_told_of_the_keys_of_a_point_that_are_no_overrides() -> None:
+    points = build_json_schema()["$defs"]["SweepConfig"]["properties"]["points"]
+    (listed,) = [member for member in points["anyOf"] if member["type"] == "array"]
+    point = listed["items"]
+    assert set(point["properties"]) == {"name", "published"}
+    assert set(point["properties"]["published"]["properties"]) == {"source", "exact", "f1"}
+    assert point["additionalProperties"] is True
+
+
 def test_the_module_writes_the_schema_to_the_path_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

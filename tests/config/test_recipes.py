@@ -150,6 +150,24 @@ def test_the_v1_sweep_has_the_papers_budgets_and_schedule() -> None:
     assert recipe.adapter.effective_orth_reg_weight == 0.1
 
 
+TABLE_2 = {  # arXiv:2303.10512, table 2: triplets a matrix -> EM, F1
+    "squad_v1_svd": {1: (87.2, 93.4), 2: (87.5, 93.6), 4: (87.5, 93.7), 8: (87.6, 93.7)},
+    "squad_v2_svd": {1: (85.6, 88.7), 2: (85.7, 88.8), 8: (86.0, 88.9)},
+    "squad_v2_frd": {1: (84.7, 87.5), 2: (83.6, 86.7), 8: (85.0, 88.0)},
+}
+
+
+@pytest.mark.parametrize("stem", TABLE_2)
+def test_a_point_at_a_budget_of_table_2_carries_its_figures_and_no_other_does(stem: str) -> None:
+    carried = {}
+    for point in expand_points(load_recipe(RECIPES_DIR / f"{stem}.yaml")):
+        kept = point.recipe.allocator.target_r or point.recipe.adapter.r
+        if point.published is not None:
+            assert point.published.source == "arXiv:2303.10512, table 2"
+            carried[kept] = (point.published.exact, point.published.f1)
+    assert carried == TABLE_2[stem]
+
+
 @pytest.mark.parametrize("path", RECIPE_PATHS, ids=lambda path: path.stem)
 def test_a_shipped_recipe_loads_round_trips_and_expands(path: Path) -> None:
     recipe = load_recipe(path)

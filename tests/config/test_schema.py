@@ -80,6 +80,13 @@ def test_a_sweep_asks_for_something() -> None:
         SweepConfig(seeds=[1, 1])
 
 
+def test_a_sweeps_points_run_here_or_on_a_cluster_of_ray() -> None:
+    assert SweepConfig(seeds=[1]).executor == "local"
+    assert SweepConfig(seeds=[1], executor="ray").executor == "ray"
+    with pytest.raises(ValidationError, match="'local' or 'ray'"):
+        SweepConfig.model_validate({"seeds": [1], "executor": "slurm"})
+
+
 def test_an_integer_stays_one_where_a_number_is_asked() -> None:
     assert isinstance(TrainConfig(epochs=12).epochs, int)
     assert isinstance(build_recipe().adapter.alpha, int)

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qarank.config.load import parse_recipe
+from qarank.config.published import PublishedFigures
 from qarank.config.schema import Recipe
 from qarank.config.sweep_points import expand_points, label_points
 from qarank.errors import RecipeError
@@ -107,9 +108,96 @@ def test_labels_are_file_safe_short_and_apart(values: list[str]) -> None:
     assert labels == label_points([{"a.b": value} for value in values], num_seeds=0)
 
 
+def groups_of(**sweep: object) -> list[str]:
+    return [point.group for point in expand_points(sweep_recipe(**sweep))]
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_group() -> None:
+    assert groups_of(points=[{"adapter.r": 6}, {"name": "big", "adapter.r": 9}], seeds=[1, 2]) == [
+        *("r6", "r6", "big", "big"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "groups"),
+    [
+        ({"seeds": [1, 2]}, ["study", "study"]),
+        ({"points": [{"seed": 1}, {"seed": 2}]}, ["study", "study"]),
+        ({"grid": {"adapter.r": [6, 8], "seed": [1, 2]}}, ["r6", "r6", "r8", "r8"]),
+        ({"points": [{"adapter.r": 6, "seed": 3}, {"adapter.r": 8, "seed": 3}]}, ["r6", "r8"]),
+        ({"points": [{"name": "a", "seed": 3}, {"name": "b", "seed": 4}]}, ["a", "b"]),
+    ],
+)
+def test_a_group_is_named_as_its_runs_without_the_seed(
+    sweep: dict[str, object], groups: list[str]
+) -> None:
+    assert groups_of(**sweep) == groups
+
+
+PAPER = {"exact": 86.0, "f1": 88.9, "source": "a paper"}
+
+
+def test_published_figures_stand_beside_a_group_and_change_no_run() -> None:
+    carrying = expand_points(
+        sweep_recipe(points=[{"adapter.r": 6, "published": PAPER}, {"adapter.r": 9}], seeds=[1, 2])
+    )
+    plain = expand_points(sweep_recipe(points=[{"adapter.r": 6}, {"adapter.r": 9}], seeds=[1, 2]))
+    figures = PublishedFigures(exact=86.0, f1=88.9, source="a paper")
+    assert [point.published for point in carrying] == [figures, figures, None, None]
+    assert [point.recipe for point in carrying] == [point.recipe for point in plain]
+    assert [point.name for point in carrying] == [point.name for point in plain]
+
+
+def test_a_point_with_nothing_but_published_figures_is_the_sweeps_own_settings() -> None:
+    (point,) = expand_points(sweep_recipe(points=[{"published": PAPER}]))
+    assert (point.name, point.group, point.published.exact) == ("point", "study", 86.0)
+
+
+@pytest.mark.parametrize(
+    ("figures", "line"),
+    [
+        (
+            {**PAPER, "year": 2023},
+            "unknown key published.year; known keys: published.source, published",
+        ),
+        ({**PAPER, "exat": 86.0}, "unknown key published.exat; did you mean published.exact?"),
+        ({"exact": 86.0}, "missing key published.source: Where the figures stand, as arXiv:"),
+        ({"source": "x"}, "published holds no figure; give exact, f1 or both, in per cent"),
+        (
+            {**PAPER, "f1": 889.0},
+            "published.f1 is 889.0; it must be a number at least 0 and at most 100, or null",
+        ),
+        ({**PAPER, "f1": "88.9"}, "published.f1 is the text '88.9'; it must be a number at least"),
+        ({"f1": -1, "exact": 101, "source": "x"}, "published.exact is 101; it must be a number"),
+        ("86.0/88.9", "published is the text '86.0/88.9'; it must be a mapping"),
+    ],
+)
+def test_wrong_published_figures_are_told_in_one_line(figures: object, line: str) -> None:
+    found = refusal(points=[{"adapter.r": 6, "published": figures}])
+    assert found.startswith(f"study, sweep point 1 (r6): {line}")
+    assert "\n" not in found
+
+
 @pytest.mark.parametrize(
     ("sweep", "line"),
     [
+        (
+            {"grid": {"adapter.r": [6, 8], "published": [PAPER, PAPER]}},
+            "study: a grid has no published figures; list the runs in sweep.points",
+        ),
+        (
+            {
+                "points": [
+                    {"adapter.r": 6, "seed": 1, "published": PAPER},
+                    {"adapter.r": 6, "seed": 2, "published": {**PAPER, "f1": 88.8}},
+                ]
+            },
+            "study: points of r6 carry other published figures",
+        ),
+        (
+            {"points": [{"name": "r6", "adapter.r": 9}, {"adapter.r": 6, "seed": 2}]},
+            "study: two sweep points are named r6 but for seeds",
+        ),
         (
             {"points": [{"adapter.r": 8}, {"adapter.r": 8}]},
             "study: two sweep points are named r8; give each another name",
