@@ -18,15 +18,19 @@ LOG = logging.getLogger("qarank")
 
 
 @contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path, *, wait_s: float = 0.0) -> Iterator[None]:
     """Keep a folder for this process. The lock ends with its process, however that ends.
+
+    Args:
+        folder: to keep.
+        wait_s: seconds another process is given to let go of it.
 
     Raises:
         RunDirError: another process holds it, or nothing may be written there.
     """
     lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait_s)
     except Timeout as error:
         raise RunDirError(f"{folder}: {_describe_writer(folder)}") from error
     except OSError as error:

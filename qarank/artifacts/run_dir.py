@@ -102,12 +102,12 @@ class RunDir:
         return self.read_run().get("state") == "finished"
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, *, wait_s: float = 0.0) -> Iterator[None]:
         """Keep the folder for this process; see `lock_folder`.
 
         A checkpoint whose replacement was killed half way has its name again from here on.
         """
-        with lock_folder(self.path):
+        with lock_folder(self.path, wait_s=wait_s):
             put_back_all(self.checkpoints_dir)
             yield
 
@@ -169,6 +169,30 @@ def empty_run_dir(run_dir: RunDir, *, overwrite: bool) -> None:
     for name in OWN_NAMES:
         if name != RUN_JSON:
             _delete(run_dir.path / name)
+
+
+def set_aside(run_dir: RunDir, parent: Path, *, wait_s: float = 0.0) -> Path:
+    """Move a run out of the way, whole; its new folder in `parent`, named after it and numbered.
+
+    Args:
+        run_dir: of a run that nobody writes.
+        parent: made if need be; on the same file system.
+        wait_s: as `lock_folder` has it.
+
+    Raises:
+        RunDirError: another process writes the run, or the folder cannot be moved.
+    """
+    with run_dir.lock(wait_s=wait_s):
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            number = 1
+            while (target := parent / f"{run_dir.path.name}-{number}").exists():
+                number += 1
+            run_dir.path.rename(target)
+        except OSError as error:
+            raise RunDirError(f"{run_dir.path} cannot be moved: {error.strerror}") from error
+    (target / HOLDER).unlink(missing_ok=True)  # of the lock that was held while it moved
+    return target
 
 
 def _delete(entry: Path) -> None:

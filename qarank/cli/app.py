@@ -19,6 +19,7 @@ from qarank.cli.sweep import sweep
 from qarank.cli.train import train
 from qarank.engine.environment import is_launched, read_world
 from qarank.errors import LaunchError, QarankError
+from qarank.jobs.lifeline import hold_lifeline
 
 FOR_SEVERAL = ("train", "prepare")  # of which prepare leaves all to the main process
 app = typer.Typer(
@@ -82,6 +83,7 @@ def main() -> None:
         signal.signal(number, _exit_by_signal)
     if hasattr(signal, "SIGUSR1"):  # asks for a checkpoint: before training there is none to write
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    hold_lifeline(lambda: sys.stdin.buffer)
     try:
         app()
     except QarankError as error:

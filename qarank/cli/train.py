@@ -39,6 +39,14 @@ RestartsOption = Annotated[
 ]
 
 
+WaitOption = Annotated[
+    float,
+    typer.Option(
+        "--wait", min=0, metavar="S", help="Seconds to wait while another process writes the run."
+    ),
+]
+
+
 def train(
     recipe: RecipeArgument,
     overrides: SetOption = None,
@@ -47,6 +55,7 @@ def train(
     overwrite: OverwriteOption = False,
     nproc: ProcessesOption = None,
     max_restarts: RestartsOption = 0,
+    wait: WaitOption = 0.0,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -81,6 +90,7 @@ def train(
             resume=resume,
             show_progress=not quiet,
             resume_command=_resume_command(recipe, overrides or [], read_world(os.environ)),
+            wait_s=wait,
         )
         show_run(asked, train_recipe(asked, options), as_json=as_json)
 

@@ -6,25 +6,27 @@ Whoever starts a job gives it a pipe as standard input and never writes; the pip
 import os
 import signal
 import threading
+from collections.abc import Callable
 from typing import BinaryIO
 
 LIFELINE = "QARANK_LIFELINE"  # set where standard input is a lifeline
 
 
-def hold_lifeline(stream: BinaryIO, *, number: int = signal.SIGTERM) -> None:
+def hold_lifeline(stream: Callable[[], BinaryIO], *, number: int = signal.SIGTERM) -> None:
     """Where this process is a job, send it a signal once the stream ends.
 
     What it starts itself is not bound to the same lifeline.
 
     Args:
-        stream: standard input.
+        stream: gives standard input, which need not be there where this process is no job.
         number: the signal; by default the one that makes a run save and end.
     """
     if os.environ.pop(LIFELINE, None) is None:
         return
+    lifeline = stream()
 
     def wait() -> None:
-        while stream.read(1):
+        while lifeline.read(1):
             pass  # nobody writes
         os.kill(os.getpid(), number)
 

@@ -1,6 +1,6 @@
 """qarank prepare: data -> features, cached; and what a run of them will be."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,8 @@ from qarank.workflows.data import (
 from qarank.workflows.model import count_positions, load_config, load_tokenizer
 from qarank.workflows.model_source import ModelSource, find_model
 from qarank.workflows.preflight import Plan, plan_run
+
+Parts = tuple[Part, Part | None, Part | None]  # train, threshold, validation
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,21 @@ class Prepared:
         return {name: part for name, part in named.items() if part is not None}
 
 
+def load_parts(
+    recipe: Recipe, tokenizer: PreTrainedTokenizerBase, *, keep_faults: bool = False
+) -> Parts:
+    """All data of a run, with their features; arguments as `load_train_parts` has them."""
+    train, threshold = load_train_parts(recipe, tokenizer, keep_faults=keep_faults)
+    return train, threshold, load_validation_part(recipe, tokenizer, keep_faults=keep_faults)
+
+
 def prepare_run(
     recipe: Recipe,
     processes: Processes = ALONE,
     *,
     will_train: bool = True,
     keep_faults: bool = False,
+    load: Callable[..., Parts] = load_parts,
 ) -> Prepared:
     """Find the model, build or find the features, plan the run.
 
@@ -79,6 +90,7 @@ def prepare_run(
         processes: of the run.
         will_train: False where only features are wanted, which need no GPU whatever the precision.
         keep_faults: leave out records that are wrong, and note them; else the first is an error.
+        load: gives the data; another than `load_parts` may know them already.
 
     Raises:
         QarankError: the model, the precision, the data or the schedule cannot be used.
@@ -91,12 +103,8 @@ def prepare_run(
         resolve_precision(recipe.train.precision, default_device())  # refused now, not hours later
     tokenizer = load_tokenizer(source)
     _check_length(recipe, config)
-    (train, threshold), validation = processes.first_on_machine(
-        lambda: (
-            load_train_parts(recipe, tokenizer, keep_faults=keep_faults),
-            load_validation_part(recipe, tokenizer, keep_faults=keep_faults),
-        ),
-        what="the features",
+    train, threshold, validation = processes.first_on_machine(
+        lambda: load(recipe, tokenizer, keep_faults=keep_faults), what="the features"
     )
     parts = [part for part in (train, threshold, validation) if part is not None]
     if processes.is_main:

@@ -45,12 +45,14 @@ class TrainOptions:
         resume: go on from the newest good checkpoint; begin where there is none.
         show_progress: draw bars where stderr is a terminal.
         resume_command: what the user types to go on, for messages.
+        wait_s: seconds that another process is given to let go of the run's folder.
     """
 
     overwrite: bool = False
     resume: bool = False
     show_progress: bool = True
     resume_command: str = "--resume"
+    wait_s: float = 0.0
 
 
 def run_path(recipe: Recipe) -> Path:
@@ -114,7 +116,7 @@ def _hold_run_dir(
 
         def take() -> Start:
             run_dir = make_run_dir(run_path(recipe))
-            stack.enter_context(run_dir.lock())
+            stack.enter_context(run_dir.lock(wait_s=options.wait_s))
             start = find_start(run_dir, _look(recipe, options))  # another may have come first
             if start.checkpoint is None:
                 empty_run_dir(run_dir, overwrite=options.overwrite or options.resume)
