@@ -47,15 +47,26 @@ def bootstrap_intervals(scores: Floats, *, resamples: int, seed: int) -> list[tu
     Returns:
         (low, high) of each of the m figures.
     """
+    means = resample_means(scores, resamples=resamples, seed=seed)
+    return [percentile_interval(column) for column in means.T]
+
+
+def resample_means(scores: Floats, *, resamples: int, seed: int) -> Floats:
+    """Means over as many questions, drawn with replacement: (resamples, m); see above."""
     rows, counts = np.unique(scores, axis=0, return_counts=True)  # (distinct, m), (distinct,)
     generator = np.random.default_rng(seed)
     parts = []
     for size in _chunks(resamples, len(rows)):
         drawn = generator.multinomial(len(scores), counts / len(scores), size=size)
         parts.append(drawn @ rows / len(scores))  # (size, m)
+    return np.concatenate(parts)
+
+
+def percentile_interval(draws: Floats) -> tuple[float, float]:
+    """Low and high between which LEVEL of the (resamples,) draws lie."""
     tail = (1.0 - LEVEL) / 2.0
-    bounds = np.quantile(np.concatenate(parts), [tail, 1.0 - tail], axis=0)  # (2, m)
-    return [(low, high) for low, high in bounds.T.tolist()]
+    low, high = np.quantile(draws, [tail, 1.0 - tail]).tolist()
+    return low, high
 
 
 def compare_paired(first: Floats, second: Floats, *, resamples: int, seed: int) -> Paired:
@@ -69,27 +80,32 @@ def compare_paired(first: Floats, second: Floats, *, resamples: int, seed: int) 
     """
     apart = first - second
     (interval,) = bootstrap_intervals(apart[:, None], resamples=resamples, seed=seed)
+    sums = flip_signs(apart, resamples=resamples, seed=seed)
     return Paired(
         difference=float(apart.mean()),
         interval=interval,
-        p_value=_p_value(apart, resamples=resamples, seed=seed),
+        p_value=two_sided_p(sums, float(apart.sum())),
     )
 
 
-def _p_value(apart: Floats, *, resamples: int, seed: int) -> float:
-    """Of the sum of (n,) differences, each sign as likely as the other.
-
-    The assignment that was observed is counted in, so that no p value is 0.
-    """
+def flip_signs(apart: Floats, *, resamples: int, seed: int) -> Floats:
+    """Sums of (n,) differences, each sign as likely as the other: (resamples,)."""
     sizes, counts = np.unique(np.abs(apart[apart != 0.0]), return_counts=True)  # (distinct,)
-    observed = abs(float(apart.sum())) * (1.0 - 1e-9)  # sums in another order differ in a digit
     generator = np.random.default_rng(seed)
-    extreme = 0
+    parts = []
     for size in _chunks(resamples, len(sizes)):
         plus = generator.binomial(counts, 0.5, size=(size, len(sizes)))
-        sums = np.abs((2 * plus - counts) @ sizes)
-        extreme += int((sums >= observed - 1e-12).sum())
-    return (1 + extreme) / (1 + resamples)
+        parts.append((2 * plus - counts) @ sizes)
+    return np.concatenate(parts)
+
+
+def two_sided_p(draws: Floats, observed: float) -> float:
+    """How many of the (resamples,) draws of chance are as far from 0 as what was observed.
+
+    What was observed is counted in, so that no p value is 0.
+    """
+    least = abs(observed) * (1.0 - 1e-9) - 1e-12  # sums in another order differ in a digit
+    return float((1 + np.count_nonzero(np.abs(draws) >= least)) / (1 + len(draws)))
 
 
 def _chunks(resamples: int, width: int) -> list[int]:
