@@ -2,7 +2,8 @@
 
 Both draw whole questions. Questions of like scores are interchangeable, so what is drawn is how
 often each distinct score comes up: the same distribution, at a cost that grows with the number of
-distinct scores, a hundred for SQuAD, and not with the number of questions.
+distinct scores, a hundred for SQuAD, and not with the number of questions. scipy.stats draws from
+the same distributions one question at a time; the tests hold these to it.
 
 Dims: n: questions; m: figures; distinct: different rows; resamples.
 Source: Efron and Tibshirani, An Introduction to the Bootstrap, chapters 13 (percentiles) and 15

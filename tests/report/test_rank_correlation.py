@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.stats import rankdata, spearmanr
 
 from qarank.report.rank_correlation import average_places, correlate_ranks
 
@@ -15,7 +16,15 @@ def name(ranks: list[int]) -> dict[str, int]:
 @given(RANKS)
 def test_ties_share_the_mean_of_their_places(ranks: list[int]) -> None:
     plain = [sum(other < rank for other in ranks) + (ranks.count(rank) + 1) / 2 for rank in ranks]
-    assert average_places(ranks).tolist() == plain
+    assert average_places(ranks).tolist() == plain == rankdata(ranks).tolist()
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=3, max_size=12))
+def test_it_is_scipys(pairs: list[tuple[int, int]]) -> None:
+    one, other = ([pair[place] for pair in pairs] for place in (0, 1))
+    assume(len(set(one)) > 1 and len(set(other)) > 1)  # scipy warns of a pattern that is constant
+    found = correlate_ranks([name(one), name(other)]).values
+    assert found[0, 1] == pytest.approx(spearmanr(one, other).statistic)
 
 
 def test_without_ties_it_is_the_textbooks_formula() -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import bootstrap, permutation_test
 
 from qarank.squad.resampling import bootstrap_intervals, compare_paired
 
@@ -38,6 +39,29 @@ def test_an_interval_is_that_of_questions_drawn_one_by_one() -> None:
     found = np.array(bootstrap_intervals(scores, resamples=4000, seed=0))
     wanted = np.quantile(slow_bootstrap(scores, 4000), [0.025, 0.975], axis=0).T
     assert found == pytest.approx(wanted, abs=0.006)
+
+
+def test_interval_and_p_are_scipys() -> None:
+    generator = np.random.default_rng(4)
+    first = generator.choice([0.0, 0.5, 2 / 3, 1.0], 300, p=[0.3, 0.1, 0.1, 0.5])
+    second = np.where(generator.random(300) < 0.3, generator.choice([0.0, 1.0], 300), first)
+    found = compare_paired(first, second, resamples=9000, seed=0)
+    wanted = bootstrap(
+        (first - second,), np.mean, n_resamples=9000, method="percentile", rng=1, batch=500
+    ).confidence_interval
+    width = wanted.high - wanted.low
+    assert found.interval == pytest.approx(tuple(wanted), abs=0.05 * width)
+    tested = permutation_test(
+        (first, second),
+        lambda one, other, axis: (one - other).mean(axis=axis),
+        permutation_type="samples",
+        n_resamples=9000,
+        vectorized=True,
+        rng=1,
+        batch=500,
+    )
+    assert 0.02 < tested.pvalue < 0.98
+    assert found.p_value == pytest.approx(tested.pvalue, abs=0.025)
 
 
 def test_an_interval_holds_the_true_mean_nineteen_times_of_twenty() -> None:
