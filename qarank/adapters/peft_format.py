@@ -5,7 +5,7 @@ matrices are left out, since PEFT refuses r = 0. task_type is null, because PEFT
 question-answering wrapper drops token_type_ids.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from qarank.adapters.layer import AdaptedLinear, PlainLoRA
 from qarank.adapters.lora import LoRALinear
 from qarank.adapters.peft_names import PREFIX
 from qarank.adapters.peft_updates import read_head, read_updates
+from qarank.adapters.truncate import truncate_update
 from qarank.errors import AdapterError
 
 
@@ -114,16 +115,24 @@ def load_updates(
             raise AdapterError(f"the adapter has {path}, the model has no such module")
 
     def build(path: str, linear: nn.Linear) -> LoRALinear:
-        update = updates[path]
-        _check_shapes(path, update, linear)
+        _check_shapes(path, updates[path], linear)
+        update = _fit_rank(updates[path], linear)
         layer = LoRALinear(linear, r=update.lora_A.shape[0], alpha=update.alpha)
         layer.lora_A.data.copy_(update.lora_A)
         layer.lora_B.data.copy_(update.lora_B)
         return layer
 
+    saved = read_head(folder.tensors)
+    _require_saved(folder.config.get("modules_to_save") or (), saved, known)
     layers = inject_adapters(model, list(updates), head=head, build=build)
-    _load_head(model, read_head(folder.tensors), head)
+    _load_head(model, saved, head)
     return layers
+
+
+def _fit_rank(update: PlainLoRA, linear: nn.Linear) -> PlainLoRA:
+    """The same update, of no more rank than its matrix can have; PEFT lets r be anything."""
+    largest = min(linear.in_features, linear.out_features)
+    return update if update.lora_A.shape[0] <= largest else truncate_update(update, largest)[0]
 
 
 def _check_shapes(path: str, update: PlainLoRA, linear: nn.Linear) -> None:
@@ -132,6 +141,16 @@ def _check_shapes(path: str, update: PlainLoRA, linear: nn.Linear) -> None:
     found = [tuple(update.lora_A.shape), tuple(update.lora_B.shape)]
     if found != needed:
         raise AdapterError(f"the adapter of {path} has shapes {found}; the model needs {needed}")
+
+
+def _require_saved(modules: Iterable[str], saved: Iterable[str], known: Iterable[str]) -> None:
+    """A module to save has tensors; PEFT's conversion of some adapters leaves them out."""
+    for module in modules:
+        is_known = any(f".{path}".endswith(f".{module}") for path in known)
+        if is_known and not any(f".{module}." in f".{name}" for name in saved):
+            raise AdapterError(
+                f"adapter_model.safetensors has no {module}, which modules_to_save names"
+            )
 
 
 def _load_head(model: nn.Module, saved: Mapping[str, Tensor], head: Sequence[str]) -> None:

@@ -20,7 +20,13 @@ REFUSED = {
     "use_dora": "DoRA scales whole columns of the weight",
     "fan_in_fan_out": "its weights are transposed",
     "layer_replication": "it repeats layers",
+    "alora_invocation_tokens": "it acts after certain tokens alone",
+    "use_qalora": "it averages its inputs over groups",
+    "use_bdlora": "its factors are diagonal blocks",
+    "arrow_config": "it mixes several adapters",
 }
+# How A and B began matters to nobody later, but for ways that took something out of the base.
+KEEP_THE_BASE = (None, True, False, "gaussian", "orthogonal", "eva", "mica")
 
 
 def check_method(config: Mapping[str, Any]) -> None:
@@ -31,6 +37,13 @@ def check_method(config: Mapping[str, Any]) -> None:
     for key, reason in REFUSED.items():
         if config.get(key):
             raise AdapterError(f"adapter_config.json: {key} cannot be read: {reason}")
+    start = config.get("init_lora_weights")
+    if start not in KEEP_THE_BASE:
+        raise AdapterError(
+            f"adapter_config.json: init_lora_weights is {start!r}, which changed the base's "
+            "weights: PEFT's save_pretrained(path_initial_model_for_weight_conversion=...) writes "
+            "an adapter of the base as it was"
+        )
 
 
 def read_updates(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, PlainLoRA]:
@@ -57,13 +70,15 @@ def read_updates(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> di
 def read_head(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Parameter name in the model -> tensor, of all that is no update.
 
+    Parameters that PEFT keeps of a module it has replaced, to switch back to, are left out.
+
     Raises:
         AdapterError: a tensor is neither an update's nor a whole parameter.
     """
     head: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         bare = name.removeprefix(PREFIX)
-        if LOW_RANK.match(bare):
+        if LOW_RANK.match(bare) or ".original_module." in bare:
             continue
         if "lora_" in bare:
             raise AdapterError(f"adapter_model.safetensors holds {name}, which cannot be read")

@@ -46,13 +46,15 @@ def adapt_model(
 def cast_frozen(model: nn.Module, precision: Precision) -> None:
     """Cast what does not train to the run's precision; adapters and head stay float32.
 
-    A head in float32 takes its input in float32, so logits are never rounded to half.
+    A head in float32 takes its input in float32, so logits are never rounded to half. It stays so
+    though it was not trained, as with an adapter that brings none.
     """
     dtype = DTYPES[precision]
     if dtype == torch.float32:
         return
+    head = set(model.get_submodule(HEAD).parameters())
     for parameter in model.parameters():
-        if not parameter.requires_grad:
+        if not parameter.requires_grad and parameter not in head:
             parameter.data = parameter.data.to(dtype)
     model.get_submodule(HEAD).register_forward_pre_hook(_to_float32)
 

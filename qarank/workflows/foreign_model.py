@@ -9,6 +9,7 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from qarank.adapters.lora import LoRALinear
+from qarank.adapters.merge import merge_adapters
 from qarank.adapters.peft_format import AdapterFolder, load_updates
 from qarank.adapters.peft_updates import check_method, read_head
 from qarank.artifacts.checkpoint import is_adapter, is_full_model, read_adapter, verify_checkpoint
@@ -95,6 +96,8 @@ def _open_adapter(path: Path) -> FoundModel:
     except (ModelError, HubError) as error:
         raise type(error)(f"{path}: of its base: {error}") from error
     layers = load_updates(model, folder, head=[HEAD] if brings_head else [])
+    if HEAD in layers:  # as of PEFT's all-linear: a head is whole, in whatever form it is written
+        merge_adapters(model, {HEAD: layers.pop(HEAD)})
     tokenizer = load_tokenizer(ModelSource(str(path), {}) if has_tokenizer(path) else source)
     if folder.config.get("task_type") == "QUESTION_ANS":
         _drop_token_types(path, tokenizer)

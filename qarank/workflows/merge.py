@@ -13,9 +13,10 @@ from qarank.adapters.layer import PlainLoRA
 from qarank.adapters.merge import merge_adapters
 from qarank.adapters.peft_adalora import export_adalora
 from qarank.adapters.peft_format import AdapterFolder, export_updates
+from qarank.adapters.peft_updates import read_head
 from qarank.adapters.truncate import truncate_update
 from qarank.artifacts.atomic import write_json, write_text, writing
-from qarank.artifacts.checkpoint import write_adapter
+from qarank.artifacts.checkpoint import read_adapter, write_adapter
 from qarank.artifacts.folders import replace_folder
 from qarank.artifacts.names import MODEL_CARD
 from qarank.errors import AdapterError, CheckpointError, RunDirError
@@ -71,13 +72,16 @@ def merge_run(path: Path, out: Path, options: MergeOptions = PLAIN) -> dict[str,
     Raises:
         RunDirError: out is there already.
         RunError: out cannot be written; what was there stays.
-        AdapterError: there is no adapter to write as one, or to cut.
+        AdapterError: there is no adapter to write as one, or to cut, or it holds more than updates
+            and a head.
         CheckpointError: the saved logits differ by more than the precision explains.
     """
     _check_free(out, overwrite=options.overwrite)
     opened = open_model(path, precision="fp32")
     if not opened.layers and (options.to != "dense" or options.rank is not None):
         raise AdapterError(f"{path} holds a full model: without adapters it stays dense as it is")
+    if options.to != "dense":
+        _require_nothing_else(opened)
     model = opened.reader.model.cpu()
     batch = build_probe(opened.tokenizer)
     whole = compute_logits(model, batch)
@@ -87,6 +91,7 @@ def merge_run(path: Path, out: Path, options: MergeOptions = PLAIN) -> dict[str,
     beside = folder.with_name(f".{folder.name}.part")
     try:
         with writing(out):
+            shutil.rmtree(beside, ignore_errors=True)  # of a merge that was killed
             beside.mkdir(parents=True)
             _save(opened, beside, options)
             info = {
@@ -125,6 +130,17 @@ def cut_ranks(opened: OpenedModel, rank: int) -> float:
         shares.append(share)
         layer.set_update(update)
     return min(shares)
+
+
+def _require_nothing_else(opened: OpenedModel) -> None:
+    """PEFT trains biases, norms or embeddings with an adapter where asked; ours has no place."""
+    _, tensors = read_adapter(opened.folder)
+    others = [name for name in read_head(tensors) if not name.startswith(f"{HEAD}.")]
+    if others:
+        raise AdapterError(
+            f"{opened.folder} holds {others[0]} beside updates and head: --to dense takes it along,"
+            " an adapter cannot"
+        )
 
 
 def _save(opened: OpenedModel, folder: Path, options: MergeOptions) -> None:

@@ -138,6 +138,31 @@ def test_a_module_the_model_lacks_is_named(exported: tuple[Any, AdapterFolder]) 
         load_updates(nn.Sequential(nn.Linear(2, 2)), folder, head=[])
 
 
+@pytest.mark.parametrize("k", [4, 5, 40])
+def test_a_rank_beyond_its_matrix_is_the_same_update_of_a_rank_it_can_have(k: int) -> None:
+    torch.manual_seed(0)
+    lora_A, lora_B = torch.randn(k, 6), torch.randn(4, k)
+    config = {"peft_type": "LORA", "lora_alpha": 6.0, "target_modules": ["0"]}
+    tensors = {f"{PREFIX}0.lora_A.weight": lora_A, f"{PREFIX}0.lora_B.weight": lora_B}
+    layer = load_updates(nn.Sequential(nn.Linear(6, 4)), AdapterFolder(config, tensors), head=[])[
+        "0"
+    ]
+    assert layer.rank == 4
+    torch.testing.assert_close(layer.delta_weight(), 6 / k * lora_B @ lora_A)
+
+
+def test_a_module_to_save_without_tensors_is_named_where_the_model_has_it(
+    exported: tuple[Any, AdapterFolder],
+) -> None:
+    reader, folder = exported
+    elsewhere = replace(folder, config=folder.config | {"modules_to_save": [HEAD, "classifier"]})
+    assert load_updates(reader.build_base(), elsewhere, head=[HEAD])
+    for part in ("weight", "bias"):
+        del folder.tensors[f"{PREFIX}{HEAD}.{part}"]
+    with pytest.raises(AdapterError, match="has no qa_outputs, which modules_to_save names$"):
+        load_updates(reader.build_base(), folder, head=[])
+
+
 @pytest.mark.parametrize("factor", ["lora_A", "lora_B"])
 def test_a_missing_tensor_is_named(factor: str, exported: tuple[Any, AdapterFolder]) -> None:
     reader, folder = exported

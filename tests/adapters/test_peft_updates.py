@@ -73,12 +73,25 @@ def test_half_precision_is_read_as_float32() -> None:
         ({}, "peft_type is None"),
         (LORA | {"use_dora": True}, "use_dora cannot be read: DoRA scales"),
         (LORA | {"fan_in_fan_out": True}, "fan_in_fan_out cannot be read"),
+        (LORA | {"alora_invocation_tokens": [7]}, "it acts after certain tokens alone"),
+        (LORA | {"use_qalora": True}, "it averages its inputs"),
+        (LORA | {"use_bdlora": {"nblocks": 2}}, "its factors are diagonal blocks"),
+        (LORA | {"arrow_config": {"top_k": 2}}, "it mixes several adapters"),
+        *(
+            (LORA | {"init_lora_weights": start}, f"is '{start}', which changed the base's weights")
+            for start in ("pissa", "pissa_niter_4", "olora", "corda", "loftq", "lora_ga")
+        ),
         (LORA | {"target_modules": ["dense", "key"]}, "has no tensors of key"),
     ],
 )
 def test_what_an_update_cannot_say_is_refused(config: dict[str, Any], line: str) -> None:
     with pytest.raises(AdapterError, match=line):
         read_updates(config, lora_tensors())
+
+
+@pytest.mark.parametrize("start", [True, False, None, "gaussian", "orthogonal", "eva", "mica"])
+def test_a_start_that_left_the_base_alone_is_read(start: object) -> None:
+    assert read_updates(LORA | {"init_lora_weights": start}, lora_tensors())
 
 
 @pytest.mark.parametrize("factor", ["A", "B", "E"])
@@ -94,6 +107,11 @@ def test_the_head_has_the_models_names_whatever_version_wrote_it(form: str) -> N
     name = f"{PREFIX}{form.format('qa_outputs')}.weight"
     head = read_head(lora_tensors() | {name: torch.ones(2, 5)})
     assert list(head) == ["qa_outputs.weight"]
+
+
+def test_what_peft_keeps_to_switch_back_to_is_left_out() -> None:
+    kept = {f"{PREFIX}qa_outputs.original_module.bias": torch.ones(2)}
+    assert read_head(lora_tensors() | kept) == {}
 
 
 def test_a_tensor_of_another_method_is_refused() -> None:

@@ -8,22 +8,16 @@ import peft
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertForQuestionAnswering
 
 from qarank.adapters.inject import inject_adapters, linear_paths
 from qarank.adapters.peft_adalora import export_adalora
 from qarank.adapters.peft_format import AdapterFolder, load_updates
+from qarank.adapters.peft_updates import read_head
 from qarank.adapters.svd import SVDLinear
 from qarank.adapters.targets import WORDS, resolve_targets
 from qarank.artifacts.checkpoint import read_adapter, write_adapter
+from qarank.errors import AdapterError
 
-# PEFT's own: a name that transformers renamed; and of its AdaLoRA, keys and rank-0 tensors that its
-# LoRA code does not expect.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:Adapter 'default'"),
-    pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning"),
-    pytest.mark.filterwarnings("ignore:The following rank_pattern keys:RuntimeWarning"),
-]
 HEAD = "qa_outputs"
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 BATCH = {
@@ -32,28 +26,9 @@ BATCH = {
     "attention_mask": torch.ones(2, 12, dtype=torch.int64),
 }
 LABELS = {"start_positions": torch.tensor([6, 7]), "end_positions": torch.tensor([9, 8])}
-
-
-def build_base() -> nn.Module:
-    torch.manual_seed(5)
-    return BertForQuestionAnswering(
-        BertConfig(
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=24,
-            vocab_size=40,
-            max_position_embeddings=16,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-        )
-    )
-
-
-@torch.no_grad()
-def read(model: nn.Module) -> Tensor:
-    output = model.eval()(**BATCH)
-    return torch.stack([output.start_logits, output.end_logits])
+USUAL = {"r": 3, "lora_alpha": 7, "target_modules": ["query", "key", "dense"]}
+Build = Callable[..., nn.Module]
+Read = Callable[[nn.Module, dict[str, Tensor]], Tensor]
 
 
 def train(model: nn.Module, after: Callable[[int], None] = lambda _: None) -> None:
@@ -68,41 +43,71 @@ def train(model: nn.Module, after: Callable[[int], None] = lambda _: None) -> No
         optimizer.zero_grad()
 
 
-def reopen(folder: Path) -> nn.Module:
+def reopen(folder: Path, model: nn.Module) -> nn.Module:
     """Ours: a fresh base with what stands in the folder."""
-    model = build_base()
-    assert load_updates(model, AdapterFolder(*read_adapter(folder)), head=[HEAD])
+    adapter = AdapterFolder(*read_adapter(folder))
+    brings_head = any(name.startswith(HEAD) for name in read_head(adapter.tensors))
+    assert load_updates(model, adapter, head=[HEAD] if brings_head else [])
     return model
 
 
 @pytest.mark.parametrize(
     "more",
     [
-        {"r": 3, "lora_alpha": 7},
-        {"r": 3, "lora_alpha": 7, "use_rslora": True},
+        {},
+        {"use_rslora": True},
         {
-            "r": 3,
-            "lora_alpha": 7,
             "rank_pattern": {"output.dense": 2, "layer.1.attention.self.key": 5},
             "alpha_pattern": {"intermediate.dense": 3, "attention.self.query": 11},
         },
+        {"target_modules": r".*layer\.1.*\.(query|key)"},
+        {"layers_to_transform": [1]},
+        {"bias": "lora_only"},
+        {"bias": "all"},
+        {"modules_to_save": [HEAD, "LayerNorm", "word_embeddings"]},
+        {"r": 40},  # more than any matrix can have
+        {"target_modules": "all-linear", "modules_to_save": None},  # the head's two rows too
     ],
+    ids=str,
 )
-def test_peft_lora_with_module_suffixes_is_read_at_its_logits(
-    more: dict[str, Any], tmp_path: Path
+def test_pefts_lora_is_read_at_its_logits(
+    more: dict[str, Any], build_bert: Build, read_logits: Read, tmp_path: Path
 ) -> None:
-    config = peft.LoraConfig(
-        target_modules=["query", "key", "dense"], modules_to_save=[HEAD], **more
-    )
-    model = peft.get_peft_model(build_base(), config)
+    config = peft.LoraConfig(**({**USUAL, "modules_to_save": [HEAD]} | more))
+    model = peft.get_peft_model(build_bert(), config)
     train(model)
     model.save_pretrained(tmp_path)
-    torch.testing.assert_close(read(reopen(tmp_path)), read(model), **CLOSE)
-    assert (read(build_base()) - read(model)).abs().max() > 0.1
+    logits = read_logits(model, BATCH)
+    found = read_logits(reopen(tmp_path, build_bert()), BATCH)
+    torch.testing.assert_close(found, logits, **CLOSE)
+    assert (read_logits(build_bert(), BATCH) - logits).abs().max() > 0.1
+
+
+@pytest.mark.filterwarnings("ignore:OLoRA changes the base weights")
+def test_an_adapter_that_changed_its_base_is_read_once_peft_has_converted_it(
+    build_bert: Build, read_logits: Read, tmp_path: Path
+) -> None:
+    config = peft.LoraConfig(**USUAL, init_lora_weights="olora")
+    model = peft.get_peft_model(build_bert(), config)
+    model.peft_config["default"].init_lora_weights = True  # as PEFT's own guide has it
+    model.save_pretrained(tmp_path / "start")
+    model.peft_config["default"].init_lora_weights = "olora"
+    train(model)
+    logits = read_logits(model, BATCH)
+    model.save_pretrained(tmp_path / "plain")
+    model.save_pretrained(
+        tmp_path / "converted", path_initial_model_for_weight_conversion=str(tmp_path / "start")
+    )
+    found = read_logits(reopen(tmp_path / "converted", build_bert()), BATCH)
+    torch.testing.assert_close(found, logits, **CLOSE)
+    with pytest.raises(AdapterError, match="init_lora_weights is 'olora', which changed the base"):
+        reopen(tmp_path / "plain", build_bert())
 
 
 @pytest.mark.parametrize("target_r", [1, 3])
-def test_pefts_pruned_adalora_is_read_at_its_logits(target_r: int, tmp_path: Path) -> None:
+def test_pefts_pruned_adalora_is_read_at_its_logits(
+    target_r: int, build_bert: Build, read_logits: Read, tmp_path: Path
+) -> None:
     config = peft.AdaLoraConfig(
         init_r=4,
         target_r=target_r,
@@ -114,7 +119,7 @@ def test_pefts_pruned_adalora_is_read_at_its_logits(target_r: int, tmp_path: Pat
         target_modules=["query", "key", "value", "dense"],
         modules_to_save=[HEAD],
     )
-    model = peft.get_peft_model(build_base(), config)
+    model = peft.get_peft_model(build_bert(), config)
     train(model, model.base_model.update_and_allocate)
     model.save_pretrained(tmp_path)
     ranks = {
@@ -123,11 +128,14 @@ def test_pefts_pruned_adalora_is_read_at_its_logits(target_r: int, tmp_path: Pat
         if name.endswith("lora_E")
     }
     assert len(set(ranks.values())) > 1, "some were pruned more than others"
-    torch.testing.assert_close(read(reopen(tmp_path)), read(model), **CLOSE)
+    found = read_logits(reopen(tmp_path, build_bert()), BATCH)
+    torch.testing.assert_close(found, read_logits(model, BATCH), **CLOSE)
 
 
-def test_peft_opens_our_adalora_folder_at_our_logits(tmp_path: Path) -> None:
-    model = build_base()
+def test_peft_opens_our_adalora_folder_at_our_logits(
+    build_bert: Build, read_logits: Read, tmp_path: Path
+) -> None:
+    model = build_bert()
     paths = resolve_targets(linear_paths(model, outside=[HEAD]), WORDS, model_type="bert")
     layers = inject_adapters(
         model, paths, head=[HEAD], build=lambda _, linear: SVDLinear(linear, r=4, alpha=12)
@@ -141,6 +149,7 @@ def test_peft_opens_our_adalora_folder_at_our_logits(tmp_path: Path) -> None:
     assert len({update.lora_A.shape[0] for update in updates.values()}) > 1
     folder = export_adalora(updates, head, head_modules=[HEAD], base_model="")
     write_adapter(tmp_path, folder.config, folder.tensors)
-    opened = peft.PeftModel.from_pretrained(build_base(), tmp_path)
-    torch.testing.assert_close(read(opened), read(model), **CLOSE)
-    torch.testing.assert_close(read(reopen(tmp_path)), read(model), **CLOSE)
+    logits = read_logits(model, BATCH)
+    opened = peft.PeftModel.from_pretrained(build_bert(), tmp_path)
+    torch.testing.assert_close(read_logits(opened, BATCH), logits, **CLOSE)
+    torch.testing.assert_close(read_logits(reopen(tmp_path, build_bert()), BATCH), logits, **CLOSE)

@@ -140,6 +140,18 @@ def test_an_adapter_without_a_head_takes_its_bases(
         open_model(folder)
 
 
+@pytest.mark.filterwarnings(RENAMED)
+@pytest.mark.parametrize("options", [{}, {"target_modules": "all-linear"}])
+def test_an_adapter_without_a_head_answers_in_half_precision_too(
+    options: dict[str, Any], adapter: Callable[..., Path], tmp_path: Path
+) -> None:
+    opened = open_model(adapter(modules_to_save=None, **options), precision="bf16")
+    logits = compute_logits(opened.reader.model, build_probe(opened.tokenizer))
+    expected = torch.load(tmp_path / "logits.pt")
+    assert 0 < (logits - expected).abs().max() < 0.05 * expected.abs().max()
+    assert opened.reader.model.get_parameter("qa_outputs.weight").dtype == torch.float32
+
+
 def test_an_encoder_without_a_trained_head_is_refused(tiny_model_dir: Path, tmp_path: Path) -> None:
     BertModel.from_pretrained(tiny_model_dir).save_pretrained(tmp_path)
     with pytest.raises(
