@@ -59,8 +59,11 @@ class Child:
                 self._process.stdin.close()
 
     def _read_last_line(self) -> str:
-        with self.job.log.open("rb") as log:
-            log.seek(max(0, self.job.log.stat().st_size - TAIL_BYTES))
-            lines = log.read().decode(errors="replace").split("\n")
+        try:
+            with self.job.log.open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
+                lines = log.read().decode(errors="replace").split("\n")
+        except OSError:  # taken away meanwhile
+            return ""
         filled = [line.strip() for line in lines if line.strip()]
         return filled[-1] if filled else ""

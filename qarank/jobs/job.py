@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-USUAL_REASONS = {signal.SIGKILL: "as the kernel does where memory is full"}
+NOT_STARTED = 127  # as a shell says that there is no such command
+USUAL_REASONS = {int(signal.SIGKILL): "as the kernel does where memory is full"}
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,10 @@ class JobEnd:
         """Why it failed, in a line."""
         if self.exit_code >= 0:
             return self.last_line or f"it ended with exit code {self.exit_code} and said nothing"
-        number = signal.Signals(-self.exit_code)
+        number = -self.exit_code
+        name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
         usual = USUAL_REASONS.get(number)
-        return f"its process was killed by {number.name}" + (f", {usual}" if usual else "")
+        return f"its process was killed by {name}" + (f", {usual}" if usual else "")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Watch:
     """What whoever started jobs is told of them, and asked. All are called in one thread.
 
     Attributes:
-        started: a job's name, when its process starts.
+        started: a job's name, when its process starts; once more where its machine was lost.
         ended: its name and end.
         tick: called several times a second.
         is_stopping: whether jobs that run are to be stopped, and no more started.

@@ -23,10 +23,11 @@ def hold_lifeline(stream: Callable[[], BinaryIO], *, number: int = signal.SIGTER
     """
     if os.environ.pop(LIFELINE, None) is None:
         return
-    lifeline = stream()
+    # Not the stream itself: Python, when it ends, waits for a thread that reads it, then aborts.
+    lifeline = os.dup(stream().fileno())
 
     def wait() -> None:
-        while lifeline.read(1):
+        while os.read(lifeline, 1):
             pass  # nobody writes
         os.kill(os.getpid(), number)
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 
 from qarank.errors import LaunchError
 from qarank.jobs.child import Child
-from qarank.jobs.job import Job, JobEnd, Watch
+from qarank.jobs.job import NOT_STARTED, Job, JobEnd, Watch
 
 POLL_S = 0.2  # between two looks at the processes
-NOT_STARTED = 127  # as a shell says that there is no such command
 
 Place = tuple[str, ...]  # the GPUs of one job at a time, as CUDA_VISIBLE_DEVICES names them
 
