@@ -15,7 +15,8 @@ NOTE = (
 DIFFERENCE = "difference: our EM / F1 less the published, whose source the note gives"
 COMPARED = (
     "first less second, per cent, on the seeds and questions that both have; interval and two-sided"
-    " p: under other questions and, with more than one seed, other seeds"
+    " p: under other questions and, with more than one seed, other seeds; each p for itself,"
+    " however many there are"
 )
 
 

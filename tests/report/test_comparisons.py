@@ -70,10 +70,12 @@ def test_only_seeds_and_questions_of_both_count_and_seeds_are_paired_by_number()
         *(row("lora", seed, method="frd", budget=1000) for seed in (5, 3, 9)),
         *(row("adalora", seed, method="svd", budget=1000) for seed in (9, 5)),
         row("adalora", 3, method="svd", budget=1000, state="failed"),
+        row("adalora", 4, method="svd", budget=1000),
     )
     scores = draw_scores(study)
     del scores["adalora_9"]["q7"]
-    scores["lora_3"] = {"q0": (1.0, 1.0)}  # its seed is not of both, so neither are its questions
+    # Seeds that only one has: nor do their questions count.
+    scores["lora_3"] = scores["adalora_4"] = {"q0": (1.0, 1.0)}
     del scores["adalora_3"]
     (found,) = compare_groups(study, summarise_groups(study), scores, resamples=50)
     assert (found.seeds, found.num_questions) == ((5, 9), 79)

@@ -54,8 +54,9 @@ def test_only_finished_runs_count_and_groups_keep_their_order() -> None:
 
 
 def test_figures_are_the_numbers_that_every_run_has() -> None:
-    first = {"exact": 70.0, "f1": 75.0, "total": 9, "ci95": {"f1": [1, 2]}, "HasAns_f1": 80.0}
-    second = {"exact": 70.0, "f1": 75.0, "total": 9, "tuned": True, "word": "x"}
+    both = {"exact": 70.0, "f1": 75.0, "total": 9, "tuned": True, "word": "x", "none": None}
+    first = {**both, "ci95": {"f1": [1, 2]}, "HasAns_f1": 80.0}
+    second = {**both, "HasAns_f1": None}
     (group,) = summarise_groups(
         Study("s", [row("a", 0, metrics=first), row("a", 1, metrics=second)])
     )
