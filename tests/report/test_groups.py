@@ -3,7 +3,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qarank.report.groups import spread, summarise_groups
@@ -18,6 +18,7 @@ def row(group: str, seed: int, **values: Any) -> Row:
 
 
 @given(st.lists(SCORES, min_size=1, max_size=6))
+@settings(deadline=None)
 def test_mean_and_sd_are_those_of_the_textbook(values: list[float]) -> None:
     found = spread(values)
     mean = sum(values) / len(values)

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qarank.report.markdown import escape, render_table
@@ -35,6 +35,7 @@ def test_a_column_without_a_text_is_left_out_and_a_missing_one_is_blank() -> Non
 
 
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=4))
+@settings(deadline=None)
 def test_whatever_the_texts_are_every_line_has_as_many_cells(
     texts: list[tuple[str, str, str]],
 ) -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata, spearmanr
 
@@ -20,6 +20,7 @@ def test_ties_share_the_mean_of_their_places(ranks: list[int]) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=3, max_size=12))
+@settings(deadline=None)
 def test_it_is_scipys(pairs: list[tuple[int, int]]) -> None:
     one, other = ([pair[place] for pair in pairs] for place in (0, 1))
     assume(len(set(one)) > 1 and len(set(other)) > 1)  # scipy warns of a pattern that is constant

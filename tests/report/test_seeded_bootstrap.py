@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qarank.report.seeded_bootstrap import compare_seeded
@@ -112,6 +112,7 @@ def test_three_seeds_that_agree_closely_can_show_a_difference() -> None:
 
 
 @given(seed=st.integers(0, 5), seeds=st.integers(1, 4))
+@settings(deadline=None)
 def test_the_two_methods_may_change_places_and_questions_theirs(seed: int, seeds: int) -> None:
     generator = np.random.default_rng(seed)
     first, second = draw_alike(generator, seeds, 0.2, 120)
