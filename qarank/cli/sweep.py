@@ -1,7 +1,8 @@
-"""qarank sweep: many runs of one recipe."""
+"""qarank sweep: many runs of one recipe, a table and a page."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+import shlex
+import sys
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,22 +16,74 @@ from qarank.cli.options import (
     set_verbosity,
 )
 
-if TYPE_CHECKING:
-    from qarank.config.sweep_points import SweepPoint
-
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="List the points and stop.")]
+OnlyOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="GLOB", help="Run the points whose names fit, as 'lora_*'.", show_default=False
+    ),
+]
+DryRunOption = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Show each point's schedule, parameters and time, and stop."),
+]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Points at a time; default: one, or as many as there are GPUs for.",
+        show_default=False,
+    ),
+]
+ProcessesOption = Annotated[
+    int,
+    typer.Option("--nproc", min=1, metavar="N", help="Processes of each point, a GPU each."),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="CPU threads of each process; default: the cores shared out.",
+        show_default=False,
+    ),
+]
+ExecutorOption = Annotated[
+    Literal["local", "ray"] | None,
+    typer.Option(
+        help="Processes here, or tasks of a Ray cluster; default: as the recipe says.",
+        show_default=False,
+    ),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Of a Ray cluster that runs; default: one is started here.",
+        show_default=False,
+    ),
+]
 
 
 def sweep(
     recipe: RecipeArgument,
     overrides: SetOption = None,
+    only: OnlyOption = None,
     dry_run: DryRunOption = False,
+    jobs: JobsOption = None,
+    nproc: ProcessesOption = 1,
+    threads: ThreadsOption = None,
+    executor: ExecutorOption = None,
+    address: AddressOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Run the points of a recipe one after another; finished ones are not run again.
+    """Run the points of a recipe; ends with a table, plots and a page, report.html.
+
+    Stopped in any way, it goes on by the same command: finished points are kept, unfinished ones
+    resumed, changed ones run anew. A point that fails stops no other.
 
     Example: qarank sweep recipes/quickstart.yaml
     """
@@ -39,74 +92,35 @@ def sweep(
     from qarank.config.sweep_points import expand_points
 
     asked = load_recipe(recipe, overrides or [])
-    points = expand_points(asked)
+    points = expand_points(asked)  # a wrong one is told before torch loads
     if dry_run:
-        _show_points(points, as_json=as_json)
+        from qarank.cli.sweep_plan import show_plan
+
+        show_plan(asked, only=only, as_json=as_json)
         return
-    from qarank.workflows.reach import check_reach
-
-    for point in points:
-        check_reach(point.recipe)
     from qarank.cli.render import print_json
+    from qarank.cli.sweep_progress import follow_points
+    from qarank.cli.sweep_table import print_results
     from qarank.workflows.sweep import run_sweep
+    from qarank.workflows.sweep_setup import SweepOptions
 
-    def announce(number: int, point: "SweepPoint", was_finished: bool) -> None:
-        if not quiet:
-            state = "finished before, kept" if was_finished else "running"
-            typer.echo(f"point {number} of {len(points)}: {point.name}, {state}", err=True)
-
-    summary = run_sweep(
-        Path(asked.runs_dir) / asked.name,
-        points,
+    options = SweepOptions(
+        only=only,
         overwrite=overwrite,
-        show_progress=not quiet,
-        on_point=announce,
+        executor=executor,
+        address=address,
+        jobs=jobs,
+        nproc=nproc,
+        threads=threads,
+        resume_command=shlex.join(["qarank", *sys.argv[1:]]),
     )
+    with follow_points([point.name for point in points], shown=not quiet) as listener:
+        outcome = run_sweep(asked, options, listener)
     if as_json:
-        print_json(summary)
+        print_json(outcome.results.to_dict())
     else:
-        print_summary(asked.name, summary)
-
-
-def print_summary(name: str, summary: dict[str, Any]) -> None:
-    """The table a sweep ends with."""
-    from qarank.cli.render import print_table
-
-    keys = {
-        "point": "point",
-        "exact": "EM",
-        "f1": "F1",
-        "HasAns_f1": "HasAns",
-        "NoAns_exact": "NoAns",
-        "trained_parameters": "trained",
-        "final_parameters": "kept",
-        "final_ranks": "ranks",
-        "train_s": "time",
-    }
-    rows = [
-        [round(row[key]) if key == "train_s" else row[key] for key in keys]
-        for row in summary["points"]
-    ]
-    note = "HasAns: F1, NoAns: EM; trained, kept: parameters, head included; time: s"
-    print_table(name, list(keys.values()), rows, note=note)
-
-
-def _show_points(points: "list[SweepPoint]", *, as_json: bool) -> None:
-    from qarank.cli.render import print_json, print_table
-
-    shown = [
-        {
-            "point": point.name,
-            "folder": f"{point.recipe.runs_dir}/{point.recipe.name}",
-            "adapter": point.recipe.adapter.type,
-            "r": point.recipe.adapter.r if point.recipe.adapter.type != "none" else None,
-            "target_r": point.recipe.allocator.target_r,
-            "learning_rate": point.recipe.train.learning_rate,
-            "seed": str(point.recipe.seed),
-        }
-        for point in points
-    ]
-    if as_json:
-        print_json(shown)
-    else:
-        print_table("points", list(shown[0]), [list(row.values()) for row in shown])
+        print_results(outcome.results)
+    if not (as_json or quiet):
+        typer.echo(f"report: {asked.runs_dir}/{asked.name}/report.html", err=True)
+    if outcome.failure is not None:
+        raise outcome.failure

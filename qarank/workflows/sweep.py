@@ -1,137 +1,199 @@
-"""qarank sweep: the points of a recipe one after another, each a run folder like any other."""
+"""qarank sweep: the points of a recipe, each a run folder like any other, several at a time.
 
+A sweep that was stopped, however, goes on by the same command: finished points are kept, unfinished
+ones resumed, and those whose recipe or data have changed run anew.
+"""
+
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from qarank.artifacts.atomic import write_json, write_text
-from qarank.artifacts.run_dir import RunDir, check_claimable
-from qarank.artifacts.tables import to_csv
+from qarank.artifacts.lock import lock_folder
+from qarank.artifacts.run_dir import claim_run_dir, make_run_dir
 from qarank.config.schema import Recipe
-from qarank.config.sweep_points import SweepPoint
-from qarank.errors import RunDirError
-from qarank.workflows.prepare import prepare_run
-from qarank.workflows.start import require_same_recipe
-from qarank.workflows.train import TrainOptions, run_path, train_recipe
-
-COLUMNS = (
-    "point",
-    "exact",
-    "f1",
-    "HasAns_f1",
-    "NoAns_exact",
-    "trained_parameters",
-    "final_parameters",
-    "start_budget",
-    "final_ranks",
-    "features_per_s",
-    "train_s",
+from qarank.config.sweep_points import expand_points
+from qarank.engine.signals import SignalRequests
+from qarank.errors import QarankError, RunError, StoppedError
+from qarank.jobs.job import Job, JobEnd, Watch
+from qarank.report.study import Results
+from qarank.workflows.point_progress import PointProgress
+from qarank.workflows.prepare import naming_point
+from qarank.workflows.sweep_check import CheckedPoint, check_points
+from qarank.workflows.sweep_job import Share, build_job, job_paths
+from qarank.workflows.sweep_ledger import SweepLedger
+from qarank.workflows.sweep_output import write_report, write_summary
+from qarank.workflows.sweep_setup import (
+    SweepOptions,
+    check_sweep_dir,
+    choose_executor,
+    choose_points,
 )
+from qarank.workflows.sweep_state import Standing, judge_standing, put_aside
+
+OWN_WORDS = "qarank: "  # opens the last line of a command that fails
 
 
 @dataclass(frozen=True)
-class PointOutcome:
-    """One point of a sweep.
+class Listener:
+    """Told of what happens to points.
 
     Attributes:
-        name: of the point.
-        run: its run.json.
-        was_finished: True where an earlier sweep had run it.
+        changed: a point's name, what it is now, and a note.
+        ticked: several times a second: gives how far each point is, where that is asked for.
     """
 
-    name: str
-    run: dict[str, Any]
-    was_finished: bool
+    changed: Callable[[str, str, str], None] = lambda name, state, note: None
+    ticked: Callable[[Callable[[], list[PointProgress]]], None] = lambda look: None
 
 
-def run_sweep(
-    sweep_dir: Path,
-    points: Sequence[SweepPoint],
-    *,
-    overwrite: bool,
-    show_progress: bool,
-    on_point: Callable[[int, SweepPoint, bool], None] = lambda *_: None,
-) -> dict[str, Any]:
-    """Run every point that is not finished yet, then write the sweep's tables.
+@dataclass(frozen=True)
+class SweepOutcome:
+    """What a call of a sweep came to.
 
-    Args:
-        sweep_dir: holds the points' run folders, summary.json and summary.csv.
-        points: from expand_points.
-        overwrite: run finished points again.
-        show_progress: draw bars where stderr is a terminal.
-        on_point: told of each point before it starts: its number, itself, whether it is finished.
+    Attributes:
+        results: of all points, with what earlier calls ran.
+        failure: what to end with; None where no point failed.
+    """
+
+    results: Results
+    failure: QarankError | None = None
+
+
+def run_sweep(recipe: Recipe, options: SweepOptions, listener: Listener) -> SweepOutcome:
+    """Run every point that is asked for and not finished yet, then write tables and page.
+
+    A point that cannot run, or fails on the way, stops no other.
 
     Raises:
-        RunDirError: a point's folder holds a run of another recipe, or is somebody else's.
+        QarankError: nothing can run: the sweep's folder is taken, or no point can.
+        StoppedError: a signal asked for it; points that ran have saved where they were.
     """
-    if RunDir(sweep_dir).run_path.exists():
-        raise RunDirError(f"{sweep_dir} holds a run; give the sweep another name")
-    for point in points:
-        if not _is_finished(point.recipe, overwrite=overwrite):
-            prepare_run(point.recipe)  # a point that cannot run is told before the first one trains
-    outcomes: list[PointOutcome] = []
-    for number, point in enumerate(points, start=1):
-        was_finished = _is_finished(point.recipe, overwrite=overwrite)
-        on_point(number, point, was_finished)
-        if was_finished:
-            run = RunDir(run_path(point.recipe)).read_run()
+    points = expand_points(recipe)
+    chosen = choose_points(points, options.only)
+    sweep_dir = Path(recipe.runs_dir) / recipe.name
+    check_sweep_dir(sweep_dir, points)
+    executor, share = choose_executor(recipe, options)
+    checked = check_points(chosen)
+    _require_one(checked)
+    make_run_dir(sweep_dir)
+    with lock_folder(sweep_dir), SignalRequests() as signals:
+        ledger = SweepLedger(points)
+        run = _SweepRun(recipe, sweep_dir, ledger, listener, signals)
+        jobs = [job for each in checked for job in run.make_jobs(each, share, options)]
+        write_summary(recipe, sweep_dir, ledger)
+        executor.run(jobs, run.watch)
+        results = write_report(recipe, sweep_dir, ledger)
+    if signals.stop:
+        raise _describe_stop(signals.stop, results, options)
+    return SweepOutcome(results, _describe_failures(ledger, sweep_dir))
+
+
+class _SweepRun:
+    """One call of a sweep: makes jobs of points, and notes what comes of them."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        sweep_dir: Path,
+        ledger: SweepLedger,
+        listener: Listener,
+        signals: SignalRequests,
+    ) -> None:
+        self.recipe, self.sweep_dir, self.ledger = recipe, sweep_dir, ledger
+        self.listener, self.signals = listener, signals
+        self.watch = Watch(
+            started=self._started,
+            ended=self._ended,
+            tick=lambda: listener.ticked(ledger.progress),
+            is_stopping=lambda: signals.stop != 0,
+        )
+
+    def make_jobs(self, checked: CheckedPoint, share: Share, options: SweepOptions) -> list[Job]:
+        """The point's job; none where there is nothing to do or it cannot run, which is told."""
+        name = checked.point.name
+        try:
+            if checked.problem is not None:
+                raise checked.problem
+            if self._is_done(checked, overwrite=options.overwrite):
+                return []
+            return [build_job(self.sweep_dir, checked.point, share)]
+        except QarankError as error:
+            self._fail(name, str(error), error.exit_code)
+            return []
+
+    def _is_done(self, checked: CheckedPoint, *, overwrite: bool) -> bool:
+        """Whether nothing is left to do; if not, the point's folder is made ready for it."""
+        name, (standing, change) = checked.point.name, judge_standing(checked)
+        if overwrite:
+            claim_run_dir(checked.run_dir.path, overwrite=True)
+        elif standing is Standing.CHANGED:
+            put_aside(checked, change)
+        elif standing is Standing.FINISHED:
+            self.ledger.note(name, is_current=True, was_finished=True)
+            self.listener.changed(name, "finished before, kept", "")
+            return True
+        self.ledger.note(name, is_current=not overwrite and standing is Standing.UNFINISHED)
+        return False
+
+    def _started(self, name: str) -> None:
+        self.ledger.note(name, is_current=True, is_running=True)
+        self.listener.changed(name, "running", "")
+
+    def _ended(self, name: str, end: JobEnd) -> None:
+        if end.exit_code == 0:
+            self.ledger.note(name)
+            self.listener.changed(name, "finished", "")
+        elif self.signals.stop and end.exit_code in _stop_codes():
+            self.ledger.note(name)
+            self.listener.changed(name, "stopped", "")
         else:
-            # An unfinished run of the same recipe is one that was stopped: it goes on.
-            options = TrainOptions(
-                overwrite=overwrite,
-                resume=not overwrite,
-                show_progress=show_progress,
-                resume_command="the same command",
-            )
-            run = train_recipe(point.recipe, options)
-        outcomes.append(PointOutcome(point.name, run, was_finished))
-        summary = write_summary(sweep_dir, outcomes)
-    return summary
+            self._fail(name, end.reason.removeprefix(OWN_WORDS), end.exit_code)
+        write_summary(self.recipe, self.sweep_dir, self.ledger)
+
+    def _fail(self, name: str, reason: str, exit_code: int) -> None:
+        self.ledger.note(name, failure=reason, exit_code=exit_code)
+        self.listener.changed(name, "failed", reason)
 
 
-def write_summary(sweep_dir: Path, outcomes: Sequence[PointOutcome]) -> dict[str, Any]:
-    """summary.json and summary.csv of all points."""
-    rows = [summarise(outcome) for outcome in outcomes]
-    summary = {"points": rows}
-    write_json(sweep_dir / "summary.json", summary)
-    write_text(sweep_dir / "summary.csv", to_csv(COLUMNS, rows))
-    return summary
+def _require_one(checked: Sequence[CheckedPoint]) -> None:
+    """Raise the first point's problem where no point can run."""
+    problems = [each for each in checked if each.problem is not None]
+    if len(problems) == len(checked):
+        first = problems[0]
+        assert first.problem is not None  # chosen for it
+        with naming_point(first.point.name):
+            raise first.problem
 
 
-def summarise(outcome: PointOutcome) -> dict[str, Any]:
-    """A point's row: figures of its best checkpoint, what it trained, what rank it kept.
-
-    `final_parameters` are those of the kept triplets and the head: what the trained model adds.
-    """
-    plan, result = outcome.run["plan"], outcome.run["result"]
-    metrics, ranks = result["metrics"], result["ranks"]
-    kept = sum(rank * sum(plan["matrices"][path]) for path, rank in ranks.items())
-    return {
-        "point": outcome.name,
-        "exact": metrics.get("exact", metrics.get("exact_match")),
-        "f1": metrics.get("f1"),
-        "HasAns_f1": metrics.get("HasAns_f1"),
-        "NoAns_exact": metrics.get("NoAns_exact"),
-        "trained_parameters": plan["trained_parameters"],
-        "final_parameters": kept + plan["head_parameters"] if ranks else None,
-        "start_budget": plan["schedule"]["start_budget"] if plan["schedule"] else None,
-        "final_ranks": sum(ranks.values()) if ranks else None,
-        "features_per_s": result["features_per_s"],
-        "train_s": result["train_s"],
-        "was_finished": outcome.was_finished,
-        "metrics": metrics,
-        "ranks": ranks,
-    }
+def _stop_codes() -> set[int]:
+    """How a command ends that was asked to stop, before or after it could answer."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+    return {code for number in numbers for code in (128 + number, -number)}
 
 
-def _is_finished(recipe: Recipe, *, overwrite: bool) -> bool:
-    """Whether a point has been run; refuses a folder that holds something else."""
-    run_dir = RunDir(run_path(recipe))
-    if not run_dir.path.exists():
-        return False
-    check_claimable(run_dir.path, overwrite=True)
-    if overwrite or not run_dir.recipe_path.is_file():
-        return False
-    require_same_recipe(run_dir, recipe)
-    return run_dir.is_finished
+def _describe_stop(number: int, results: Results, options: SweepOptions) -> StoppedError:
+    rows = results.study.rows
+    finished = sum(row.state == "finished" for row in rows)
+    error = StoppedError(
+        f"stopped by {signal.Signals(number).name}; {finished} of {len(rows)} points are finished",
+        number,
+    )
+    error.hint = f"go on with {options.resume_command}"
+    return error
+
+
+def _describe_failures(ledger: SweepLedger, sweep_dir: Path) -> QarankError | None:
+    """The first failure, with how many there are; a user's mistake where all of them are."""
+    failed = ledger.failed()
+    if not failed:
+        return None
+    first = failed[0]
+    line = (
+        f"{len(failed)} of {len(ledger.points)} points failed; {first.point.name}: {first.failure}"
+    )
+    _, log = job_paths(sweep_dir, first.point.name)
+    if log.is_file():
+        line += f" (all it said: {log})"
+    is_mistake = all(entry.exit_code == QarankError.exit_code for entry in failed)
+    return QarankError(line) if is_mistake else RunError(line)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from qarank.errors import RunDirError
 
 HOLD = """
 import sys
+import threading
 from pathlib import Path
 from qarank.artifacts.lock import lock_folder
 with lock_folder(Path(sys.argv[1])):
@@ -121,3 +123,17 @@ def test_a_folder_that_cannot_be_locked_is_told(tmp_path: Path) -> None:
     path.touch()
     with pytest.raises(RunDirError, match=r"file cannot be locked: \w.*$"), lock_folder(path):
         pass
+
+
+def test_a_writer_is_waited_for_as_long_as_asked(tmp_path: Path) -> None:
+    with held_by_another_process(tmp_path) as other:
+        told = f"process {other.pid}"
+        with pytest.raises(RunDirError, match=told), lock_folder(tmp_path, wait_s=0.2):
+            pass
+        assert other.stdin is not None
+        timer = threading.Timer(0.3, other.stdin.close)  # then it lets go
+        timer.start()
+        with lock_folder(tmp_path, wait_s=60):
+            assert json.loads((tmp_path / ".holder.json").read_text())["pid"] == os.getpid()
+        timer.join()
+        other.stdin = None  # closed by now

@@ -9,6 +9,7 @@ from qarank.artifacts.run_dir import (
     RunDir,
     check_claimable,
     claim_run_dir,
+    set_aside,
     step_folders,
     step_of,
 )
@@ -191,3 +192,20 @@ def test_a_sweep_is_told_from_somebody_elses_folder(tmp_path: Path) -> None:
 def test_what_a_killed_process_left_half_written_is_ours(tmp_path: Path) -> None:
     (tmp_path / ".run.json.part").write_text("{")
     check_claimable(tmp_path, overwrite=False)
+
+
+def test_a_run_is_set_aside_whole_under_a_number_of_its_own(tmp_path: Path) -> None:
+    for number in (1, 2):
+        run_dir = make_run(tmp_path / "a")
+        names = {path.name for path in run_dir.path.rglob("*")}
+        target = set_aside(run_dir, tmp_path / "earlier")
+        assert target == tmp_path / f"earlier/a-{number}"
+        assert not run_dir.path.exists()
+        assert {path.name for path in target.rglob("*")} - {".lock"} == names - {".lock"}
+
+
+def test_a_run_that_is_being_written_is_not_set_aside(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "a")
+    with run_dir.lock(), pytest.raises(RunDirError, match="has been writing this run"):
+        set_aside(run_dir, tmp_path / "earlier")
+    assert run_dir.run_path.is_file()

@@ -14,7 +14,9 @@ from qarank.config.schema import Recipe
 from qarank.squad.step_data import TrainBatches
 from qarank.workflows.prepare import Prepared, prepare_run
 from qarank.workflows.session import TrainingSession
+from qarank.workflows.sweep_job import Share
 from qarank.workflows.train import TrainOptions, run_path, train_recipe
+from tests.workflows.in_process import Before, InProcess
 
 PRUNED = {  # 8 triplets for 12 matrices: some end at rank 0
     "type": "adalora",
@@ -166,3 +168,16 @@ def squad_file(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> Callable[..., InProcess]:
+    """Lets sweeps run their jobs in this process; gives the executor."""
+
+    def install(before: Before = lambda job: None) -> InProcess:
+        executor = InProcess(before)
+        chosen = (executor, Share())
+        monkeypatch.setattr("qarank.workflows.sweep.choose_executor", lambda *_: chosen)
+        return executor
+
+    return install
