@@ -7,7 +7,7 @@ from typing import Any
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 
-TIMES = ("seconds", "_s", "_per_s")  # so end the names of what is never the same twice
+TIMES = ("seconds", "_s", "_per_s", "peak_bytes")  # so end names of what is never the same twice
 ONCE = ("run.json", "recipe.yaml", "manifest.json", ".lock")  # of their own, or of other files
 BY_VALUE = ("metrics.jsonl", "state.json")
 
