@@ -28,14 +28,14 @@ class RankGrid:
     ranks: np.ndarray
 
 
-def arrange_ranks(ranks: Mapping[str, int]) -> RankGrid:
+def arrange_ranks(ranks: Mapping[str, float]) -> RankGrid:
     """Sort matrices by kind, in the order met, and by layer.
 
     A path may hold several numbers; the layer's is the one that makes most paths alike if it is
     left out: in decoder.block.7.layer.1.q the 7, if there are more blocks than layers in a block.
 
     Args:
-        ranks: path -> triplets kept.
+        ranks: path -> triplets kept, or a mean of them.
     """
     alike = Counter(kind for path in ranks for kind, _ in _readings(path))
     places = {path: max(_readings(path), key=lambda reading: alike[reading[0]]) for path in ranks}
