@@ -2,11 +2,12 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from qarank.report.seeded_bootstrap import compare_seeded
-from qarank.report.study import Comparison, Difference, Group, Study
+from qarank.report.study import BudgetUnit, Comparison, Difference, Group, Study
 from qarank.squad.resampling import Floats
 
 SAME_BUDGET = 0.01  # budgets further apart, as a share of the larger, are not equal
@@ -15,6 +16,22 @@ SEED = 0  # the same runs give the same interval wherever they are compared
 FIGURES = ("exact", "f1")
 
 QuestionScores = Mapping[str, tuple[float, float]]
+
+
+class Pair(NamedTuple):
+    """Two groups that may be compared.
+
+    Attributes:
+        first: group.
+        second: group.
+        budget: mean of both.
+        budget_unit: of which it is equal.
+    """
+
+    first: Group
+    second: Group
+    budget: float
+    budget_unit: BudgetUnit
 
 
 def compare_groups(
@@ -39,33 +56,40 @@ def compare_groups(
         for group, rows in ((group, study.groups[group.name]) for group in groups)
     }
     compared = (
-        _compare(first, second, runs[first.name], runs[second.name], resamples)
-        for first, second in list_pairs(groups)
+        _compare(pair, runs[pair.first.name], runs[pair.second.name], resamples)
+        for pair in list_pairs(groups)
     )
     return [comparison for comparison in compared if comparison is not None]
 
 
-def list_pairs(groups: Sequence[Group]) -> Iterator[tuple[Group, Group]]:
-    """The pairs that may be compared."""
+def list_pairs(groups: Sequence[Group]) -> Iterator[Pair]:
+    """The pairs that may be compared, with the budget that is equal: parameters, else triplets."""
     for first, second in itertools.combinations(groups, 2):
-        if first.method != second.method and _is_same(first.budget, second.budget):
-            yield first, second
+        if first.method == second.method:
+            continue
+        shared = find_shared(first.budget, second.budget)
+        if shared is not None:
+            yield Pair(first, second, shared, "parameters")
+            continue
+        shared = find_shared(first.final_ranks, second.final_ranks)
+        if shared is not None:
+            yield Pair(first, second, shared, "triplets")
 
 
-def _is_same(one: float | None, other: float | None) -> bool:
+def find_shared(one: float | None, other: float | None) -> float | None:
+    """The mean of two budgets that are equal; None where they are not, or one is none at all."""
     if one is None or other is None:
-        return False  # nothing is adapted: there is no budget to be equal
-    return abs(one - other) <= SAME_BUDGET * max(one, other)
+        return None  # nothing is adapted: there is no budget to be equal
+    return (one + other) / 2 if abs(one - other) <= SAME_BUDGET * max(one, other) else None
 
 
 def _compare(
-    first: Group,
-    second: Group,
+    pair: Pair,
     ours: Mapping[int, QuestionScores],
     theirs: Mapping[int, QuestionScores],
     resamples: int,
 ) -> Comparison | None:
-    """Two groups; their runs by seed."""
+    """Two groups, their runs by seed; None where they share no seed or no question."""
     seeds = [seed for seed in ours if seed in theirs]
     if not seeds:
         return None
@@ -74,11 +98,11 @@ def _compare(
     if not questions:
         return None
     one, other = (_to_array([runs[seed] for seed in seeds], questions) for runs in (ours, theirs))
-    assert first.budget is not None and second.budget is not None  # list_pairs has seen to it
     return Comparison(
-        first=first.name,
-        second=second.name,
-        budget=(first.budget + second.budget) / 2,
+        first=pair.first.name,
+        second=pair.second.name,
+        budget=pair.budget,
+        budget_unit=pair.budget_unit,
         seeds=tuple(seeds),
         num_questions=len(questions),
         figures={

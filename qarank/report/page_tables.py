@@ -18,6 +18,7 @@ from qarank.report.cells import (
 )
 from qarank.report.page_table import Cell, Column, Table, build_table
 from qarank.report.study import Comparison, Group, Published, Results, Row, Study
+from qarank.report.sweep_cells import equal_budget
 
 NAME_COLUMNS = (Column("group", is_number=False), Column("method", is_number=False))
 
@@ -65,7 +66,7 @@ def _describe_comparison(comparison: Comparison) -> list[str]:
     cells = [
         comparison.first,
         comparison.second,
-        count(comparison.budget),
+        equal_budget(comparison),
         count(len(comparison.seeds)),
         count(comparison.num_questions),
     ]

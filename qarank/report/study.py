@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+BudgetUnit = Literal["parameters", "triplets"]
 State = Literal["waiting", "running", "finished", "failed", "stopped"]
 
 
@@ -201,7 +202,9 @@ class Comparison:
     Attributes:
         first: group.
         second: group.
-        budget: mean of both, parameters of the kept triplets.
+        budget: mean of both.
+        budget_unit: of which it is equal; parameters of the kept triplets, or triplets alone, as
+            published budgets are counted.
         seeds: that both have; they are paired.
         num_questions: that all runs answer.
         figures: exact, f1 -> the difference.
@@ -213,6 +216,7 @@ class Comparison:
     seeds: tuple[int, ...]
     num_questions: int
     figures: Mapping[str, Difference]
+    budget_unit: BudgetUnit = "parameters"
 
 
 @dataclass(frozen=True)

@@ -55,10 +55,16 @@ def describe_comparison(comparison: Comparison) -> Iterator[dict[str, str]]:
             "difference": signed(difference.value),
             "95 % interval": interval(difference),
             "p": p_value(difference),
-            "budget": count(comparison.budget),
+            "budget": equal_budget(comparison),
             "seeds": count(len(comparison.seeds)),
             "questions": count(comparison.num_questions),
         }
+
+
+def equal_budget(comparison: Comparison) -> str:
+    """331,776, or 288 triplets."""
+    unit = "" if comparison.budget_unit == "parameters" else f" {comparison.budget_unit}"
+    return count(comparison.budget) + unit
 
 
 def _as_published(value: float | None) -> str:

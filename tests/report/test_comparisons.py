@@ -108,7 +108,21 @@ def test_every_pair_of_methods_at_one_budget_comes_once_in_order(
         for name, budget in budgets.items()
     ]
     found = list_pairs(summarise_groups(study_of(*rows)))
-    assert [f"{first.name}-{second.name}" for first, second in found] == pairs
+    assert [f"{pair.first.name}-{pair.second.name}" for pair in found] == pairs
+
+
+def test_where_parameters_differ_equal_triplets_are_a_budget_too() -> None:
+    ranks = {"query": 3, "dense": 5}
+    lora = dataclasses.replace(row("lora", 0, method="frd", budget=1000), ranks=ranks)
+    more = row("adalora", 0, method="svd + adalora", budget=1300)
+    adalora = dataclasses.replace(more, ranks={"query": 1, "dense": 7})
+    (pair,) = list_pairs(summarise_groups(study_of(lora, adalora)))
+    assert (pair.budget, pair.budget_unit) == (8, "triplets")
+    fewer = dataclasses.replace(more, ranks={"query": 1, "dense": 6})
+    assert list(list_pairs(summarise_groups(study_of(lora, fewer)))) == []
+    same = dataclasses.replace(adalora, budget=1004)
+    (pair,) = list_pairs(summarise_groups(study_of(lora, same)))
+    assert (pair.budget, pair.budget_unit) == (1002, "parameters")
 
 
 def test_where_nothing_is_shared_there_is_no_comparison() -> None:

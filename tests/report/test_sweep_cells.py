@@ -4,7 +4,12 @@ import pytest
 
 from qarank.report.groups import summarise_groups
 from qarank.report.study import Comparison, Difference, Group, Published, Study
-from qarank.report.sweep_cells import describe_comparison, describe_group, describe_unfinished
+from qarank.report.sweep_cells import (
+    describe_comparison,
+    describe_group,
+    describe_unfinished,
+    equal_budget,
+)
 from tests.report.studies import make_row, make_unfinished
 
 
@@ -71,3 +76,8 @@ def test_a_comparison_is_a_row_a_figure() -> None:
         *("a", "b", "EM", "+0.81", "+0.12 to +1.50", "0.021", "98,304", "3", "6,078"),
     ]
     assert (f1["figure"], f1["difference"], f1["p"]) == ("F1", "−0.40", "0.250")
+
+
+def test_a_budget_that_is_equal_in_triplets_alone_says_so() -> None:
+    same = Comparison("a", "b", 288.0, (0,), 10, {}, "triplets")
+    assert equal_budget(same) == "288 triplets"
