@@ -1,67 +1,23 @@
-"""AdaLoRA's score of a triplet: smoothed sensitivity times its uncertainty.
+"""AdaLoRA's score of an entry: smoothed sensitivity times its uncertainty.
+
+    I    = |p * grad|                                 p after the step, grad as the step used it
+    Ibar = beta1 * Ibar + (1 - beta1) * I
+    Ubar = beta2 * Ubar + (1 - beta2) * |I - Ibar|
+    score of an entry = Ibar * Ubar, or Ibar where beta2 is 0
 
 Dims: n: entries of all low-rank parameters together; r: triplets of one matrix; total: of all.
-Source: arXiv:2303.10512, section 3.2, equations 8 to 11; the four tokens are `--select_metric` of
-the authors' first code.
+Source: arXiv:2303.10512, section 3.2, equations 9 to 11. Differs, as the released code does: p is
+the one after the step.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from qarank.adapters.layer import AdaptedLinear
 from qarank.errors import AllocationError
-
-TRIPLET_CHOICES: tuple[tuple[str, ...], ...] = (
-    ("iptAB", "magAB"),
-    ("iptE", "magE"),
-    ("sumAB", "prodAB"),
-    ("sumE", "prodE", "onlyE"),
-)
-DOUBLET_CHOICES = (TRIPLET_CHOICES[0], TRIPLET_CHOICES[2])
-
-
-@dataclass(frozen=True)
-class TripletMetric:
-    """How entry scores become triplet scores.
-
-    Attributes:
-        ab_sensitivity: A and B by sensitivity (iptAB), else by absolute value (magAB).
-        e_sensitivity: E by sensitivity (iptE), else by absolute value (magE).
-        ab_join: "sum" or "prod" of the means over row i of A and column i of B.
-        e_join: "sum", "prod" or "only" of that with E's; None for doublets.
-    """
-
-    ab_sensitivity: bool
-    e_sensitivity: bool
-    ab_join: str
-    e_join: str | None
-
-    @classmethod
-    def from_tokens(cls, metric: str) -> "TripletMetric":
-        """Read `iptAB,iptE,sumAB,sumE` and its like, or `iptAB,sumAB` for doublets.
-
-        Raises:
-            AllocationError: not two or four known tokens in their order.
-        """
-        tokens = [token.strip() for token in metric.split(",")]
-        if not any(_fits(tokens, choices) for choices in (TRIPLET_CHOICES, DOUBLET_CHOICES)):
-            for_svd, for_frd = (
-                ",".join("|".join(allowed) for allowed in choices)
-                for choices in (TRIPLET_CHOICES, DOUBLET_CHOICES)
-            )
-            raise AllocationError(
-                f"allocator.metric is {metric!r}; {for_svd} (svd) or {for_frd} (frd) is allowed"
-            )
-        ab_join = tokens[-1] if len(tokens) == 2 else tokens[2]
-        return cls(
-            ab_sensitivity=tokens[0] == "iptAB",
-            e_sensitivity="iptE" in tokens,
-            ab_join=ab_join.removesuffix("AB"),
-            e_join=tokens[3].removesuffix("E") if len(tokens) == 4 else None,
-        )
+from qarank.ranks.metric import TripletMetric
 
 
 class ImportanceTracker:
@@ -158,28 +114,12 @@ class ImportanceTracker:
         element_B = next(pieces).view_as(layer.lora_B)  # (out_features, r)
         if not self.metric.ab_sensitivity:
             element_A, element_B = layer.lora_A.double().abs(), layer.lora_B.double().abs()
-        of_A, of_B = element_A.mean(dim=1), element_B.mean(dim=0)  # (r,)
-        joined = of_A + of_B if self.metric.ab_join == "sum" else of_A * of_B
-        if layer.lora_E is None:
-            return joined
-        element_E = next(pieces)  # (r,)
-        if not self.metric.e_sensitivity:
+        element_E = None if layer.lora_E is None else next(pieces)  # (r,)
+        if layer.lora_E is not None and not self.metric.e_sensitivity:
             element_E = layer.lora_E.double().abs().flatten()
-        return _join_scores(joined, element_E, self.metric.e_join)
-
-
-def _fits(tokens: Sequence[str], choices: Sequence[Sequence[str]]) -> bool:
-    return len(tokens) == len(choices) and all(
-        token in allowed for token, allowed in zip(tokens, choices, strict=True)
-    )
+        return self.metric.join(element_A, element_B, element_E)
 
 
 def _grad(parameter: torch.nn.Parameter) -> Tensor:
     assert parameter.grad is not None  # checked for all layers before
     return parameter.grad
-
-
-def _join_scores(of_AB: Tensor, of_E: Tensor, join: str | None) -> Tensor:
-    if join == "only":
-        return of_E
-    return of_E * of_AB if join == "prod" else of_E + of_AB

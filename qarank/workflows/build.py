@@ -14,7 +14,8 @@ from qarank.engine.optim import build_optimizer, learning_rate_factor
 from qarank.engine.precision import Precision
 from qarank.engine.signals import SignalRequests
 from qarank.ranks.allocator import RankAllocator
-from qarank.ranks.importance import ImportanceTracker, TripletMetric
+from qarank.ranks.importance import ImportanceTracker
+from qarank.ranks.metric import TripletMetric
 from qarank.ranks.norm import NormScorer
 from qarank.ranks.pattern import PatternAllocator
 from qarank.ranks.protocol import AllocationRound, Allocator, TripletScorer

@@ -198,6 +198,16 @@ def test_the_mask_travels_with_the_weights(kind: type[AdaptedLinear]) -> None:
 
 
 @KINDS
+@pytest.mark.parametrize("training", [True, False])
+def test_an_adapter_goes_to_another_device_whole(kind: type[AdaptedLinear], training: bool) -> None:
+    layer = trained(kind).train(training).to("meta")
+    layer.keep_triplets(KEEP.to("meta"))
+    layer.cut_masked()
+    assert layer(torch.ones(2, IN, device="meta")).device.type == "meta"
+    assert layer.delta_weight().device.type == "meta"
+
+
+@KINDS
 @pytest.mark.parametrize("r", [1, OUT])
 def test_r_may_be_as_large_as_the_smaller_side(kind: type[AdaptedLinear], r: int) -> None:
     assert kind(nn.Linear(IN, OUT), r=r, alpha=1, dropout=0.0).rank == r

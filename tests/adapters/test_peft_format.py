@@ -43,6 +43,20 @@ def test_a_fresh_base_with_the_export_gives_the_same_logits(
     torch.testing.assert_close(reader.logits(model), reader.logits(), atol=1e-6, rtol=1e-5)
 
 
+def test_a_reopened_adapters_loss_is_the_tasks_alone(
+    exported: tuple[Any, AdapterFolder],
+) -> None:
+    reader, folder = exported
+    model = reader.build_base()
+    load_updates(model, folder, head=[HEAD])
+    starts, ends = torch.tensor([6, 7, 0]), torch.tensor([9, 8, 0])
+    with torch.no_grad():
+        output = model.eval()(**reader.batch, start_positions=starts, end_positions=ends)
+    both = ((output.start_logits, starts), (output.end_logits, ends))
+    of_task = sum(nn.functional.cross_entropy(logits, places) for logits, places in both) / 2
+    torch.testing.assert_close(output.loss, of_task)
+
+
 def test_what_was_loaded_exports_as_the_very_same_folder(
     exported: tuple[Any, AdapterFolder],
 ) -> None:

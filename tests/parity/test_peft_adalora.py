@@ -1,7 +1,8 @@
 """Our decisions against those of the installed PEFT, on the very same weights and gradients.
 
 Allowed for by name:
-- the step: PEFT's examples call it with a count from 0; both are given ours, 1 after the first;
+- the step: PEFT is told ours, 1 after the first, and once the one before (ORIGINALS_STEP), as the
+  original's trainer and PEFT's examples do: the same run with its phases a step later;
 - the scale: PEFT divides by r + 1e-5 (PEFT_RANK_OFFSET);
 - the cut: PEFT drops all at or under a threshold, so a tie cuts too many and a round that has
   nothing to cut is an error there; the runs compared have neither.
@@ -19,14 +20,16 @@ from torch import Tensor, nn
 from qarank.adapters.orthogonality import orthogonality_penalty
 from qarank.adapters.svd import SVDLinear
 from qarank.ranks.allocator import RankAllocator
-from qarank.ranks.importance import ImportanceTracker, TripletMetric
+from qarank.ranks.importance import ImportanceTracker
+from qarank.ranks.metric import TripletMetric
 from qarank.ranks.protocol import AllocationRound
 from qarank.ranks.schedule import BudgetSchedule
 
 SHAPES = {"alpha": (12, 10), "beta": (10, 16), "gamma": (16, 8), "delta": (8, 12)}  # in, out
 R, TARGET_R, ALPHA = 8, 3, 16
-STEPS, TINIT, TFINAL = 150, 20, 40
+STEPS, TINIT, TFINAL = 320, 40, 80
 PEFT_RANK_OFFSET = 1e-5  # PEFT scales by alpha / (r + 1e-5)
+ORIGINALS_STEP = -1  # what the original tells its allocator, less our step
 
 
 class Body(nn.Module):
@@ -76,10 +79,16 @@ def build_ours(peft: AdaLoraModel) -> dict[str, SVDLinear]:
 
 
 class SideBySide:
-    """Both allocators, fed the same steps; each moves its own weights."""
+    """Both allocators, fed the same steps; each moves its own weights.
 
-    def __init__(self, delta_t: int) -> None:
+    Args:
+        delta_t: steps between two rounds.
+        told: the step that PEFT is told, less ours.
+    """
+
+    def __init__(self, delta_t: int, told: int = 0) -> None:
         torch.manual_seed(1)
+        self.told = told
         self.peft = build_peft(delta_t)
         self.layers = build_ours(self.peft)
         self.rounds: list[AllocationRound] = []
@@ -87,8 +96,8 @@ class SideBySide:
             start_budget=R * len(SHAPES),
             target_budget=TARGET_R * len(SHAPES),
             total_steps=STEPS,
-            tinit=TINIT,
-            tfinal=TFINAL,
+            tinit=TINIT - told,
+            tfinal=TFINAL + told,
             delta_t=delta_t,
         )
         self.tracker = ImportanceTracker(
@@ -126,7 +135,7 @@ class SideBySide:
         for optimizer in self.optimizers:
             optimizer.step()
         self.ours.after_optimizer_step(global_step, skipped=False)
-        self.peft.update_and_allocate(global_step)
+        self.peft.update_and_allocate(global_step + self.told)
 
     def peft_kept(self) -> dict[str, list[bool]]:
         pattern = self.peft.peft_config["default"].rank_pattern
@@ -146,9 +155,26 @@ def peft_averages(peft: AdaLoraModel) -> tuple[Tensor, Tensor]:
     )
 
 
-@pytest.mark.parametrize("delta_t", [1, 7, 10])
-def test_both_keep_the_same_triplets_through_all_phases(delta_t: int) -> None:
-    both = SideBySide(delta_t)
+@pytest.fixture
+def cuts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Tensor, float]]:
+    """The scores that PEFT cuts and the threshold it finds, round by round."""
+    told: list[tuple[Tensor, float]] = []
+    find = torch.kthvalue
+
+    def note(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        found: tuple[Tensor, Tensor] = find(scores, k=k)
+        told.append((scores.clone(), float(found[0])))
+        return found
+
+    monkeypatch.setattr(torch, "kthvalue", note)
+    return told
+
+
+@pytest.mark.parametrize(("delta_t", "told"), [(1, 0), (7, 0), (10, 0), (1, ORIGINALS_STEP)])
+def test_both_score_cut_and_keep_alike_through_all_phases(
+    delta_t: int, told: int, cuts: list[tuple[Tensor, float]]
+) -> None:
+    both = SideBySide(delta_t, told)
     budgets_seen, patterns_seen = set(), set()
     for global_step in range(1, STEPS + 1):
         both.step(global_step)
@@ -158,14 +184,20 @@ def test_both_keep_the_same_triplets_through_all_phases(delta_t: int) -> None:
             torch.testing.assert_close(both.tracker.uncertainty, uncertainty, rtol=1e-4, atol=1e-9)
         if both.rounds and both.rounds[-1].global_step == global_step:
             assert both.kept() == both.peft_kept(), global_step
+            scores, threshold = cuts[-1]
+            ours = both.tracker.triplet_scores().float()
+            torch.testing.assert_close(ours, scores, rtol=1e-4, atol=0)
+            assert both.rounds[-1].threshold == pytest.approx(threshold, rel=1e-4)
             budgets_seen.add(both.rounds[-1].budget)
             patterns_seen.add(both.rounds[-1].mask_hash)
         for ours, theirs in both.pairs():
             assert torch.equal(ours, theirs), global_step  # cut alike, also between two rounds
-    assert [told.global_step for told in both.rounds] == both.schedule.rounds()
-    assert both.rounds[-1].global_step == STEPS - TFINAL
+    assert [each.global_step for each in both.rounds] == both.schedule.rounds()
+    assert both.rounds[-1].global_step == STEPS - TFINAL - told
+    assert len(cuts) == len(both.rounds)
     assert min(budgets_seen) == TARGET_R * len(SHAPES)
-    assert len(patterns_seen) > 5 and len(set(both.rounds[-1].ranks.values())) > 1
+    assert len(patterns_seen) > 5
+    assert max(len(set(each.ranks.values())) for each in both.rounds) > 2
 
 
 def test_the_runs_compared_bring_triplets_back() -> None:
@@ -175,10 +207,11 @@ def test_the_runs_compared_bring_triplets_back() -> None:
     assert sum(told.revived for told in both.rounds) > 0
 
 
-def test_budgets_are_pefts_at_every_step_of_the_schedule() -> None:
-    both = SideBySide(delta_t=7)
+@pytest.mark.parametrize("told", [0, ORIGINALS_STEP])
+def test_budgets_are_pefts_at_every_step_of_the_schedule(told: int) -> None:
+    both = SideBySide(delta_t=7, told=told)
     for global_step in range(1, STEPS + 1):
-        budget, _ = both.peft.rankallocator.budget_schedule(global_step)
+        budget, _ = both.peft.rankallocator.budget_schedule(global_step + told)
         assert both.schedule.budget_at(global_step) == budget
 
 
@@ -196,10 +229,18 @@ def test_outputs_are_pefts_but_for_its_rank_offset() -> None:
         )
 
 
-def test_the_penalty_is_pefts() -> None:
+def test_the_penalty_and_its_gradient_are_pefts() -> None:
     both = SideBySide(delta_t=10)
     for global_step in range(1, 30):
         both.step(global_step)
     x = torch.randn(3, SHAPES["alpha"][0])
+    ours = orthogonality_penalty(both.layers.values())
     penalty = both.peft(x).loss - both.peft.model(x).loss
-    torch.testing.assert_close(orthogonality_penalty(both.layers.values()), penalty)
+    torch.testing.assert_close(ours, penalty)
+    for optimizer in both.optimizers:
+        optimizer.zero_grad()
+    torch.autograd.backward([ours, penalty])
+    for mine, theirs in both.pairs():
+        if mine.grad is not None:  # E has no part in it
+            torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-4, atol=1e-7)
+            assert mine.grad.any()

@@ -1,144 +1,230 @@
-"""Stock PEFT and transformers open what we export and answer alike, mid-schedule."""
+"""Checkpoints of a run, opened by stock PEFT and by transformers in a process without qarank.
+
+What they are compared with is the model in training: its weights from the checkpoint's state, its
+mask, in eval mode. The export takes no part in it.
+"""
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
 from safetensors import safe_open
-from torch import Tensor, nn
-from transformers import BertConfig, BertForQuestionAnswering
+from torch import Tensor
+from transformers import AutoTokenizer
 
-from qarank.adapters.inject import inject_adapters, linear_paths
 from qarank.adapters.layer import AdaptedLinear
-from qarank.adapters.lora import LoRALinear
-from qarank.adapters.peft_format import export_plain_lora
-from qarank.adapters.svd import SVDLinear
-from qarank.adapters.targets import WORDS, resolve_targets
-from qarank.artifacts.checkpoint import write_adapter
+from qarank.artifacts.checkpoint import read_state
+from qarank.config.schema import Recipe
+from qarank.workflows.build import Setting, build_model
+from qarank.workflows.logits import compute_logits, largest_difference
+from qarank.workflows.prepare import Prepared, prepare_run
+from qarank.workflows.train import TrainOptions, run_path, train_recipe
 
-# PEFT itself reads what transformers has renamed.
-pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
+KINDS = ("svd", "frd")
+STEPS = (5, 10, 12)  # weights regrown since the round after 4; in the final phase; the end
+MID_SCHEDULE = 5
+WAYS = ("peft", "load_adapter", "peft, merged")
+TOLERANCE = 1e-5  # of the largest logit
+RECIPE = {
+    "allocator": {"type": "adalora", "target_total": 6, "tinit": 2, "tfinal": 4, "delta_t": 2},
+    "train": {
+        "max_steps": 12,
+        "batch_size": 8,
+        "learning_rate": 0.05,
+        "precision": "fp32",
+        "save_every": 5,
+        "keep_checkpoints": 9,
+    },
+}
+PAIRS = (
+    ("Who wrote the report?", "The keeper of the lighthouse wrote the report."),
+    ("When was it built?", "The Orrin Bridge was built in 1874, of stone from the old town."),
+)
+WITHOUT_QARANK = """
+import json, sys, warnings
+sys.modules["qarank"] = None  # importing it fails from here on
+try:
+    import qarank
+except ImportError:
+    pass
+else:
+    sys.exit("qarank is there")
+import torch
+from peft import PeftConfig, PeftModel
+from transformers import AutoModelForQuestionAnswering
 
-HEAD = "qa_outputs"
-RANK_0 = "bert.encoder.layer.1.output.dense"  # its namesake in attention keeps its rank
-CLOSE = {"atol": 1e-5, "rtol": 1e-5}
+warnings.simplefilter("ignore")
 
+batch = {name: torch.tensor(rows) for name, rows in json.load(open(sys.argv[1])).items()}
 
-@dataclass(frozen=True)
-class Exported:
-    """Where the base and the adapter lie, what was read, and what the trained model said."""
-
-    base: Path
-    adapter: Path
-    ranks: dict[str, int]
-    batch: dict[str, Tensor]
-    logits: Tensor
-
-    def load_base(self) -> BertForQuestionAnswering:
-        return BertForQuestionAnswering.from_pretrained(self.base, dtype=torch.float32)
-
+def load_base(folder):
+    name = PeftConfig.from_pretrained(folder).base_model_name_or_path
+    return AutoModelForQuestionAnswering.from_pretrained(name, dtype=torch.float32)
 
 @torch.no_grad()
-def read(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    output = model.eval()(**batch)
-    return torch.stack([output.start_logits, output.end_logits])
+def read(model, *left_out):
+    given = {name: tensor for name, tensor in batch.items() if name not in left_out}
+    output = model.eval()(**given)
+    return torch.stack([output.start_logits, output.end_logits]).tolist()
 
-
-def train(model: nn.Module, layers: dict[str, AdaptedLinear], batch: dict[str, Tensor]) -> None:
-    """Until every weight counts; cut on the way, and let what was cut regrow."""
-    labels = {"start_positions": torch.tensor([6, 7, 0]), "end_positions": torch.tensor([9, 8, 0])}
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.05)
-    for step in range(6):
-        optimizer.zero_grad()
-        model(**batch, **labels).loss.backward()
-        optimizer.step()
-        if step == 3:
-            for path, layer in layers.items():
-                layer.keep_triplets((torch.rand(4) < 0.6) & (path != RANK_0))
-
-
-@pytest.fixture(params=[SVDLinear, LoRALinear], ids=["svd", "frd"])
-def exported(request: pytest.FixtureRequest, tmp_path: Path) -> Exported:
-    torch.manual_seed(4)
-    config = BertConfig(
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=24,
-        vocab_size=40,
-        max_position_embeddings=16,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
-    model = BertForQuestionAnswering(config)
-    base, adapter = tmp_path / "base", tmp_path / "adapter"
-    model.save_pretrained(base)
-    paths = resolve_targets(linear_paths(model, outside=[HEAD]), WORDS, model_type="bert")
-    layers = inject_adapters(
-        model,
-        paths,
-        head=[HEAD],
-        build=lambda _, linear: request.param(linear, r=4, alpha=12, dropout=0.0),
-    )
-    batch = {
-        "input_ids": torch.randint(40, (3, 12)),
-        "token_type_ids": (torch.arange(12) > 5).long().expand(3, -1),
-        "attention_mask": (torch.arange(12) < torch.tensor([[12], [9], [7]])).long(),
-    }
-    train(model, layers, batch)
-    head = {name: p for name, p in model.named_parameters() if name.startswith(f"{HEAD}.")}
-    folder = export_plain_lora(layers, head, head_modules=[HEAD], base_model=str(base))
-    adapter.mkdir()
-    write_adapter(adapter, folder.config, folder.tensors)
-    ranks = {path: layer.rank for path, layer in layers.items()}
-    return Exported(base, adapter, ranks, batch, read(model, batch))
-
-
-def lora_ranks(model: nn.Module) -> dict[str, int]:
-    """Path in the base -> rank, of what PEFT wrapped."""
+def list_ranks(model):
     return {
         name.removeprefix("base_model.model."): module.r["default"]
         for name, module in model.named_modules()
         if hasattr(module, "lora_A") and len(module.lora_A)
     }
 
-
-def test_peft_opens_the_export_with_the_same_logits_and_ranks(exported: Exported) -> None:
-    model = PeftModel.from_pretrained(exported.load_base(), exported.adapter)
-    torch.testing.assert_close(read(model, exported.batch), exported.logits, **CLOSE)
-    kept = {path: rank for path, rank in exported.ranks.items() if rank}
-    assert lora_ranks(model) == kept
-    assert RANK_0 not in kept and len(set(kept.values())) > 1
-
-
-def test_transformers_load_adapter_opens_it_with_the_same_logits(exported: Exported) -> None:
-    model = exported.load_base()
-    model.load_adapter(str(exported.adapter))
-    torch.testing.assert_close(read(model, exported.batch), exported.logits, **CLOSE)
-
-
-def test_peft_merges_it_into_the_same_dense_model(exported: Exported) -> None:
-    model = PeftModel.from_pretrained(exported.load_base(), exported.adapter).merge_and_unload()
-    torch.testing.assert_close(read(model, exported.batch), exported.logits, **CLOSE)
+found = {}
+for folder in sys.argv[2:]:
+    opened = PeftModel.from_pretrained(load_base(folder), folder)
+    told = found[folder] = {"ranks": list_ranks(opened), "peft": read(opened)}
+    told["peft, no token types"] = read(opened, "token_type_ids")
+    told["peft, merged"] = read(opened.merge_and_unload())
+    base = load_base(folder)
+    told["base"] = read(base)
+    base.load_adapter(folder)
+    told["load_adapter"] = read(base)
+print(json.dumps(found))
+"""
 
 
-def test_base_head_and_token_types_each_make_a_difference(exported: Exported) -> None:
+@dataclass(frozen=True)
+class Opened:
+    """A checkpoint: the model that was trained, and what the others read of it.
+
+    Attributes:
+        folder: the checkpoint's.
+        layers: path -> adapter of the model in training.
+        trained: its logits, (2, batch, seq), zero at padding.
+        head: its head's weight.
+        ranks: path -> rank, as PEFT has them.
+        logits: by way, as `trained`.
+    """
+
+    folder: Path
+    layers: dict[str, AdaptedLinear]
+    trained: Tensor
+    head: Tensor
+    ranks: dict[str, int]
+    logits: dict[str, Tensor]
+
+
+@torch.no_grad()
+def rebuild(prepared: Prepared, checkpoint: Path) -> tuple[Any, dict[str, AdaptedLinear]]:
+    """The model in training as it was after the checkpoint's step, masks in force."""
+    model, layers = build_model(prepared, Setting(torch.device("cpu"), "fp32"))
+    tensors, _ = read_state(checkpoint)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            parameter.copy_(tensors[f"model.{name}"])
+    pattern = json.loads((checkpoint / "rank_pattern.json").read_text())
+    for path, layer in layers.items():
+        layer.rank_mask.copy_(torch.tensor(pattern["matrices"][path]["kept"]))
+    return model, layers
+
+
+_shared: dict[tuple[str, int], Opened] = {}
+
+
+@pytest.fixture
+def opened(tiny_recipe: Callable[..., Recipe], tiny_model_dir: Path, tmp_path: Path) -> Any:
+    """Kind and step -> what was found. Trained and opened once."""
+    if not _shared:
+        tokenizer = AutoTokenizer.from_pretrained(tiny_model_dir)
+        batch = dict(
+            tokenizer(*map(list, zip(*PAIRS, strict=True)), padding=True, return_tensors="pt")
+        )
+        (tmp_path / "batch.json").write_text(
+            json.dumps({name: tensor.tolist() for name, tensor in batch.items()})
+        )
+        recipes = {
+            kind: tiny_recipe(name=kind, adapter={"type": kind, "r": 4, "alpha": 64}, **RECIPE)
+            for kind in KINDS
+        }
+        for recipe in recipes.values():
+            train_recipe(recipe, TrainOptions(show_progress=False))
+        folders = {
+            (kind, step): run_path(recipe) / "checkpoints" / f"step_{step:06}"
+            for kind, recipe in recipes.items()
+            for step in STEPS
+        }
+        command = [sys.executable, "-c", WITHOUT_QARANK, tmp_path / "batch.json", *folders.values()]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
+        told = json.loads(done.stdout)
+        for (kind, step), folder in folders.items():
+            model, layers = rebuild(prepare_run(recipes[kind]), folder)
+            of_folder = told[str(folder)]
+            ranks = of_folder.pop("ranks")
+            _shared[kind, step] = Opened(
+                folder,
+                layers,
+                compute_logits(model, batch),
+                model.get_parameter("qa_outputs.weight").detach(),
+                ranks,
+                {w: torch.tensor(v) * batch["attention_mask"] for w, v in of_folder.items()},
+            )
+    return lambda kind, step: _shared[kind, step]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_others_answer_as_the_model_in_training(
+    kind: str, step: int, way: str, opened: Callable[[str, int], Opened]
+) -> None:
+    found = opened(kind, step)
+    difference = largest_difference(found.trained, found.logits[way])
+    print(f"{kind}, step {step}, {way}: off by {difference:.2g} of the largest logit")
+    assert difference <= TOLERANCE
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_pefts_matrices_have_the_ranks_kept_and_one_of_rank_0_is_none_of_them(
+    kind: str, step: int, opened: Callable[[str, int], Opened]
+) -> None:
+    found = opened(kind, step)
+    ranks = {path: layer.rank for path, layer in found.layers.items()}
+    assert found.ranks == {path: rank for path, rank in ranks.items() if rank}
+    assert 0 in ranks.values() and len(set(ranks.values())) > 2
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_updates_head_and_token_types_each_make_a_difference(
+    kind: str, step: int, opened: Callable[[str, int], Opened]
+) -> None:
     """Otherwise equal logits would say little."""
-    base = exported.load_base()
-    assert (read(base, exported.batch) - exported.logits).abs().max() > 0.1
-    model = PeftModel.from_pretrained(exported.load_base(), exported.adapter)
-    untyped = {k: v for k, v in exported.batch.items() if k != "token_type_ids"}
-    assert (read(model, untyped) - exported.logits).abs().max() > 1e-3
-    trained_head = model.get_submodule(f"base_model.model.{HEAD}").modules_to_save["default"]
-    assert not torch.equal(trained_head.weight, base.qa_outputs.weight)
+    found = opened(kind, step)
+    assert largest_difference(found.trained, found.logits["base"]) > 0.1
+    assert largest_difference(found.trained, found.logits["peft, no token types"]) > 1e-3
+    first = opened(kind, STEPS[0] if step != STEPS[0] else STEPS[-1])
+    assert (found.head - first.head).abs().max() > 1e-3
 
 
-def test_the_files_are_pefts_own_two(exported: Exported) -> None:
-    names = {path.name for path in exported.adapter.iterdir()}
-    assert names == {"adapter_config.json", "adapter_model.safetensors"}
-    assert json.loads((exported.adapter / "adapter_config.json").read_text())["r"] >= 1
-    with safe_open(exported.adapter / "adapter_model.safetensors", framework="pt") as file:
+@pytest.mark.parametrize("kind", KINDS)
+def test_mid_schedule_what_is_masked_had_regrown_and_is_in_nobodys_logits(
+    kind: str, opened: Callable[[str, int], Opened]
+) -> None:
+    found = opened(kind, MID_SCHEDULE)
+    regrown = 0
+    for layer in found.layers.values():
+        gates = layer.lora_B.abs().sum(dim=0) if layer.lora_E is None else layer.lora_E.flatten()
+        regrown += int(gates[~layer.rank_mask].count_nonzero())
+    assert regrown > 10
+    assert sum(found.ranks.values()) > sum(opened(kind, STEPS[-1]).ranks.values()) == 6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_files_are_pefts_own_two(kind: str, opened: Callable[[str, int], Opened]) -> None:
+    folder = opened(kind, MID_SCHEDULE).folder
+    assert json.loads((folder / "adapter_config.json").read_text())["peft_type"] == "LORA"
+    with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:
         assert file.metadata() == {"format": "pt"}
+        assert all(name.startswith("base_model.model.") for name in file.keys())  # noqa: SIM118

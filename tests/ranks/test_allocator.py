@@ -6,7 +6,8 @@ from qarank.adapters.layer import AdaptedLinear
 from qarank.adapters.lora import LoRALinear
 from qarank.adapters.svd import SVDLinear
 from qarank.ranks.allocator import RankAllocator
-from qarank.ranks.importance import ImportanceTracker, TripletMetric
+from qarank.ranks.importance import ImportanceTracker
+from qarank.ranks.metric import TripletMetric
 from qarank.ranks.protocol import AllocationRound
 from qarank.ranks.schedule import BudgetSchedule
 from qarank.ranks.selection import hash_mask, select_triplets

@@ -10,7 +10,8 @@ from qarank.adapters.layer import AdaptedLinear
 from qarank.adapters.svd import SVDLinear
 from qarank.errors import NoOpError
 from qarank.ranks.allocator import RankAllocator
-from qarank.ranks.importance import ImportanceTracker, TripletMetric
+from qarank.ranks.importance import ImportanceTracker
+from qarank.ranks.metric import TripletMetric
 from qarank.ranks.norm import NormScorer
 from qarank.ranks.protocol import AllocationRound, TripletScorer
 from qarank.ranks.schedule import BudgetSchedule

@@ -14,7 +14,8 @@ from qarank.adapters.lora import LoRALinear
 from qarank.adapters.svd import SVDLinear
 from qarank.engine.distributed import ALONE, Processes
 from qarank.ranks.allocator import RankAllocator
-from qarank.ranks.importance import ImportanceTracker, TripletMetric
+from qarank.ranks.importance import ImportanceTracker
+from qarank.ranks.metric import TripletMetric
 from qarank.ranks.norm import NormScorer
 from qarank.ranks.pattern import PatternAllocator
 from qarank.ranks.protocol import AllocationRound, Allocator, TripletScorer

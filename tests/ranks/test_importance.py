@@ -9,12 +9,8 @@ from qarank.adapters.layer import AdaptedLinear
 from qarank.adapters.lora import LoRALinear
 from qarank.adapters.svd import SVDLinear
 from qarank.errors import AllocationError
-from qarank.ranks.importance import (
-    DOUBLET_CHOICES,
-    TRIPLET_CHOICES,
-    ImportanceTracker,
-    TripletMetric,
-)
+from qarank.ranks.importance import ImportanceTracker
+from qarank.ranks.metric import DOUBLET_CHOICES, TRIPLET_CHOICES, TripletMetric
 
 BETA1 = 0.85
 SVD_METRICS = [",".join(tokens) for tokens in product(*TRIPLET_CHOICES)]
@@ -113,10 +109,6 @@ def test_scores_equal_the_formulas_for_every_legal_metric(
     np.testing.assert_allclose(scores.numpy(), expected, rtol=1e-5)
 
 
-def test_there_are_twenty_four_metrics_for_triplets_and_four_for_doublets() -> None:
-    assert (len(SVD_METRICS), len(FRD_METRICS)) == (24, 4)
-
-
 def test_hand_made_numbers() -> None:
     layer = SVDLinear(nn.Linear(1, 1), r=1, alpha=1)
     for p, value, grad in ((layer.lora_A, 2.0, -3.0), (layer.lora_B, 1, 1), (layer.lora_E, 4, 0.5)):
@@ -205,34 +197,6 @@ def test_a_state_taken_back_scores_the_same_from_then_on() -> None:
     tracker.update()
     resumed.update()
     assert torch.equal(resumed.triplet_scores(), tracker.triplet_scores())
-
-
-def test_tokens_may_have_spaces_around_them() -> None:
-    spaced = TripletMetric.from_tokens(" iptAB, iptE ,sumAB, sumE")
-    assert spaced == TripletMetric.from_tokens(PAPER) == TripletMetric(True, True, "sum", "sum")
-
-
-@pytest.mark.parametrize(
-    "metric",
-    [
-        "",
-        "iptAB",
-        "iptAB,iptE,sumAB",
-        "iptAB,iptE,sumAB,sumE,sumE",
-        "iptE,iptAB,sumAB,sumE",
-        "iptAB,iptE,onlyAB,sumE",
-        "iptab,ipte,sumab,sume",
-        "iptAB,iptE",
-        "iptAB,onlyE",
-    ],
-)
-def test_other_tokens_are_refused_with_the_legal_ones_in_their_order(metric: str) -> None:
-    with pytest.raises(AllocationError) as caught:
-        TripletMetric.from_tokens(metric)
-    assert str(caught.value) == (
-        f"allocator.metric is {metric!r}; iptAB|magAB,iptE|magE,sumAB|prodAB,sumE|prodE|onlyE (svd)"
-        " or iptAB|magAB,sumAB|prodAB (frd) is allowed"
-    )
 
 
 @pytest.mark.parametrize(

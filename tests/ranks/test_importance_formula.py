@@ -11,12 +11,8 @@ from torch import nn
 from qarank.adapters.layer import AdaptedLinear
 from qarank.adapters.lora import LoRALinear
 from qarank.adapters.svd import SVDLinear
-from qarank.ranks.importance import (
-    DOUBLET_CHOICES,
-    TRIPLET_CHOICES,
-    ImportanceTracker,
-    TripletMetric,
-)
+from qarank.ranks.importance import ImportanceTracker
+from qarank.ranks.metric import DOUBLET_CHOICES, TRIPLET_CHOICES, TripletMetric
 
 TRIPLET_METRICS = list(product(*TRIPLET_CHOICES))
 DOUBLET_METRICS = list(product(*DOUBLET_CHOICES))
