@@ -1,5 +1,6 @@
 """What a recipe's budget comes to for the matrices of its model: pool, schedule, given ranks."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from qarank.errors import AllocationError, ScheduleError
 from qarank.ranks.schedule import BudgetSchedule
 from qarank.ranks.selection import Pool
 
+LOG = logging.getLogger("qarank")
 Matrices = Mapping[str, tuple[int, int]]  # full path -> (in_features, out_features)
+Ranks = Mapping[str, int]  # full path -> rank
 
 
 def plan_pool(recipe: Recipe, matrices: Matrices) -> Pool:
@@ -87,16 +90,29 @@ def find_target(settings: AllocatorConfig, pool: Pool) -> int:
     )
 
 
-def plan_pattern(recipe: Recipe, matrices: Matrices) -> dict[str, int]:
-    """The rank to give each matrix, from the recipe's file.
+def plan_pattern(
+    recipe: Recipe, matrices: Matrices, *, noted: Ranks | None = None
+) -> dict[str, int] | None:
+    """The rank to give each matrix, from the recipe's file; None where the recipe names none.
+
+    Args:
+        recipe: names the file, or a run.
+        matrices: that are adapted.
+        noted: ranks of a run that is to be gone on with, from its run.json: they stand in for a
+            file that is no longer there.
 
     Raises:
         AllocationError: the file has other matrices, a rank above r, or ranks of 0 alone.
         CheckpointError, RunDirError: it cannot be read.
     """
-    assert recipe.allocator.pattern is not None  # the schema wants it
+    if recipe.allocator.pattern is None:
+        return None
     path = Path(recipe.allocator.pattern)
-    ranks = read_ranks(path)
+    if noted is None or path.exists():
+        ranks = read_ranks(path)
+    else:
+        LOG.warning("%s is no longer there: going on at the ranks noted in run.json", path)
+        ranks = dict(noted)
     missing, unknown = (
         [name for name in one if name not in other]
         for one, other in ((matrices, ranks), (ranks, matrices))

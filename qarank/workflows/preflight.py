@@ -20,7 +20,7 @@ from qarank.config.schema import Recipe, resolve_steps
 from qarank.errors import AdapterError, ScheduleError
 from qarank.ranks.schedule import BudgetSchedule
 from qarank.ranks.selection import Pool
-from qarank.workflows.budget import plan_pattern, plan_pool, plan_schedule
+from qarank.workflows.budget import Ranks, plan_pattern, plan_pool, plan_schedule
 from qarank.workflows.model import HEAD, build_meta_model
 
 SHOWN_ROUNDS = 8
@@ -126,8 +126,10 @@ def pick_evenly(items: Sequence[int], most: int) -> list[int]:
     return [items[round(place * last / (most - 1))] for place in range(most)]
 
 
-def plan_run(config: PretrainedConfig, num_features: int, recipe: Recipe) -> Plan:
-    """Work out a run, or say why it cannot be.
+def plan_run(
+    config: PretrainedConfig, num_features: int, recipe: Recipe, *, noted_ranks: Ranks | None = None
+) -> Plan:
+    """Work out a run, or say why it cannot be; `noted_ranks` as in `plan_pattern`.
 
     Raises:
         AdapterError: targets match nothing, or r does not fit a matrix.
@@ -157,7 +159,7 @@ def plan_run(config: PretrainedConfig, num_features: int, recipe: Recipe) -> Pla
         groups=groups,
         pool=pool,
         schedule=_plan_schedule(recipe, pool, num_features, per_epoch, total_steps),
-        pattern=plan_pattern(recipe, matrices) if recipe.allocator.type == "file" else None,
+        pattern=plan_pattern(recipe, matrices, noted=noted_ranks),
     )
 
 

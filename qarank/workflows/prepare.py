@@ -13,6 +13,7 @@ from qarank.engine.distributed import ALONE, Processes
 from qarank.engine.precision import check_precision, default_device, resolve_precision
 from qarank.errors import DataError, QarankError
 from qarank.workflows.audit import WrittenAudit, write_audit
+from qarank.workflows.budget import Ranks
 from qarank.workflows.data import (
     Part,
     allows_no_answer,
@@ -80,6 +81,7 @@ def prepare_run(
     will_train: bool = True,
     keep_faults: bool = False,
     load: Callable[..., Parts] = load_parts,
+    noted_ranks: Ranks | None = None,
 ) -> Prepared:
     """Find the model, build or find the features, plan the run.
 
@@ -91,6 +93,7 @@ def prepare_run(
         will_train: False where only features are wanted, which need no GPU whatever the precision.
         keep_faults: leave out records that are wrong, and note them; else the first is an error.
         load: gives the data; another than `load_parts` may know them already.
+        noted_ranks: of a run that is to be gone on with, as in `plan_pattern`.
 
     Raises:
         QarankError: the model, the precision, the data or the schedule cannot be used.
@@ -114,7 +117,7 @@ def prepare_run(
     for part in parts:
         check_answerable(recipe.data, part)
     with_null = allows_no_answer(recipe.data, *(part.examples for part in parts))
-    plan = plan_run(config, len(train.table), recipe)
+    plan = plan_run(config, len(train.table), recipe, noted_ranks=noted_ranks)
     return Prepared(
         recipe,
         source,

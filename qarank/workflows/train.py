@@ -84,7 +84,8 @@ def train_recipe(recipe: Recipe, options: TrainOptions) -> dict[str, Any]:
         if before.get("state") == "finished":
             LOG.info("%s is finished: nothing is left to do", run_path(recipe))
             return before
-        prepared = prepare_run(recipe, processes)
+        noted = before.get("plan", {}).get("pattern")
+        prepared = prepare_run(recipe, processes, noted_ranks=noted)
         processes.on_main(lambda: check_disk(prepared))
         wanted = str(before.get("precision", recipe.train.precision))
         precision = resolve_precision(wanted, device)

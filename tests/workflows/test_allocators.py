@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qarank.config.schema import Recipe
-from qarank.errors import CheckpointError, StoppedError
+from qarank.errors import CheckpointError, RunDirError, StoppedError
 from qarank.workflows.inspect_ranks import report_ranks
 from qarank.workflows.train import TrainOptions, run_path, train_recipe
 
@@ -34,21 +34,23 @@ Arrange = Callable[[int, Callable[[], Any]], None]
 
 @pytest.fixture
 def make(tiny_recipe: Callable[..., Recipe], pruned_run: Any) -> Callable[[str], Recipe]:
-    """The recipe of a case; `file` takes the ranks of another tiny run."""
+    """The recipe of a case; `file` takes another run's ranks, `none` is SVD-LoRA."""
 
     def build(case: str, *, name: str = "mine") -> Recipe:
         adapter, allocator = CASES.get(case, (SVD, {}))
         keys = {**allocator, **PHASES}
         if case == "file":
             keys = {"type": "file", "pattern": str(pruned_run.folder)}
+        if case == "none":
+            keys = {"type": "none"}
         return tiny_recipe(name=name, adapter=adapter, allocator=keys, train=TRAIN)
 
     return build
 
 
 def rounds_of(recipe: Recipe) -> list[dict[str, Any]]:
-    text = (run_path(recipe) / "ranks.jsonl").read_text()
-    return [json.loads(line) for line in text.splitlines()]
+    path = run_path(recipe) / "ranks.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def cost_of(run: dict[str, Any], ranks: dict[str, int]) -> int:
@@ -100,13 +102,16 @@ def outcome(recipe: Recipe) -> dict[str, Any]:
     return {
         "state": (last / "state" / "tensors.safetensors").read_bytes(),
         "adapter": (last / "adapter_model.safetensors").read_bytes(),
-        "ranks": (run_path(recipe) / "ranks.jsonl").read_text(),
+        "ranks": rounds_of(recipe),
     }
 
 
 @pytest.mark.parametrize(
     ("case", "step"),
-    [("norm", 5), ("random", 6), ("file", 1), ("file", 7), ("random_parameters", 9)],
+    [
+        *(("norm", 5), ("random", 6), ("random_parameters", 9)),
+        *(("file", 1), ("file", 7), ("none", 7)),
+    ],
 )
 def test_stopped_and_resumed_is_never_stopped(
     case: str, step: int, make: Callable[..., Recipe], at_step: Arrange
@@ -136,3 +141,26 @@ def test_a_pattern_that_changed_meanwhile_is_not_gone_on_with(
     line = str(caught.value)
     assert "was made with other ranks: those of allocator.pattern" in line
     assert str(path) in line and len(line) < 400
+
+
+def test_a_run_goes_on_though_the_run_it_took_its_ranks_from_was_moved(
+    tiny_recipe: Callable[..., Recipe],
+    own_run: Any,
+    at_step: Arrange,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    keys = {"type": "file", "pattern": str(own_run.folder)}
+    recipe, whole = (
+        tiny_recipe(name=name, adapter=SVD, allocator=keys, train=TRAIN)
+        for name in ("mine", "never_stopped")
+    )
+    train_recipe(whole, ANEW)
+    at_step(7, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(StoppedError):
+        train_recipe(recipe, ANEW)
+    own_run.folder.rename(own_run.folder.with_name("moved"))
+    with pytest.raises(RunDirError, match="is not a run: no such folder"):
+        train_recipe(recipe, TrainOptions(overwrite=True, show_progress=False))
+    train_recipe(recipe, RESUME)
+    assert f"{own_run.folder} is no longer there: going on at the ranks noted" in caplog.text
+    assert outcome(recipe) == outcome(whole)

@@ -49,6 +49,14 @@ def test_the_unit_says_what_a_triplet_costs_and_what_the_budget_is(
     assert (schedule.tinit, schedule.tfinal, schedule.total_steps) == (2, 4, 12)
 
 
+def test_a_feed_forward_triplet_of_deberta_base_costs_two_and_a_half_of_its_querys(
+    allocated: Recipes,
+) -> None:
+    shapes = {"query": (768, 768), "intermediate": (768, 3072), "output": (3072, 768)}
+    pool = plan_pool(allocated(target_r=2, budget_unit="parameters"), shapes)
+    assert [cost / pool.costs[0] for cost in pool.costs] == [1.0, 2.5, 2.5]
+
+
 def test_limits_are_the_pools(allocated: Recipes) -> None:
     pool = plan_pool(allocated(target_r=2, min_rank=1, max_rank=3), MATRICES)
     assert (pool.min_rank, pool.max_rank) == (1, 3)
@@ -103,7 +111,9 @@ def plan_file(tiny_recipe: Recipes, tmp_path: Path) -> Callable[[object], dict[s
         path = tmp_path / "ranks.json"
         path.write_text(json.dumps(ranks))
         recipe = tiny_recipe(allocator={"type": "file", "pattern": str(path)})
-        return plan_pattern(recipe, MATRICES)
+        found = plan_pattern(recipe, MATRICES)
+        assert found is not None
+        return found
 
     return plan
 
@@ -151,6 +161,25 @@ def test_a_file_that_cannot_be_read_is_refused(
     recipe = tiny_recipe(allocator={"type": "file", "pattern": str(tmp_path / "none")})
     with pytest.raises(RunDirError, match="none is not a run: no such folder$"):
         plan_pattern(recipe, MATRICES)
+
+
+def test_ranks_noted_by_a_run_stand_in_for_a_file_that_is_gone_and_for_no_other(
+    tiny_recipe: Recipes, tmp_path: Path
+) -> None:
+    path = tmp_path / "ranks.json"
+    recipe = tiny_recipe(allocator={"type": "file", "pattern": str(path)})
+    noted = {"layer.0.query": 3, "layer.0.intermediate": 1}
+    assert plan_pattern(recipe, MATRICES, noted=noted) == noted
+    there = {"layer.0.query": 1, "layer.0.intermediate": 2}
+    path.write_text(json.dumps(there))
+    assert plan_pattern(recipe, MATRICES, noted=noted) == there
+    path.write_text("")
+    with pytest.raises(CheckpointError, match="holds no ranks"):
+        plan_pattern(recipe, MATRICES, noted=noted)
+
+
+def test_without_a_file_there_is_no_pattern(allocated: Recipes) -> None:
+    assert plan_pattern(allocated(target_r=2), MATRICES) is None
 
 
 def test_a_plan_of_parameters_tells_the_mean_rank_they_would_pay_for(
