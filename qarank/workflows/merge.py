@@ -159,7 +159,9 @@ def _save(opened: OpenedModel, folder: Path, options: MergeOptions) -> None:
     is_adapter = options.to != "dense"
     write_text(
         folder / MODEL_CARD,
-        card_in_form(own_card.read_text(encoding="utf-8"), is_adapter=is_adapter)
+        card_in_form(
+            own_card.read_text(encoding="utf-8"), is_adapter=is_adapter, cut_to=options.rank
+        )
         if opened.run is not None and own_card.is_file()
         else minimal_card(opened.base, is_adapter=is_adapter),
     )

@@ -15,6 +15,9 @@ from qarank.workflows.manner import Manner
 SHOWN_METRICS = ("exact", "exact_match", "f1", "HasAns_exact", "HasAns_f1", "NoAns_exact")
 SCORES = ("exact", "exact_match", "f1")
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+CUT = (
+    "Each update was cut to rank {rank} at most after training: figures and ranks are from before."
+)
 ALLOCATED = {  # allocator.type -> what it did
     "adalora": ", pruned by AdaLoRA's allocator",
     "norm": ", pruned by the norms of triplets",
@@ -62,12 +65,22 @@ def render_model_card(
     return "\n".join(lines) + "\n"
 
 
-def card_in_form(card: str, *, is_adapter: bool) -> str:
-    """The same card for a folder of another form: an adapter, or a whole model."""
+def card_in_form(card: str, *, is_adapter: bool, cut_to: int | None = None) -> str:
+    """The same card for a folder of another form.
+
+    Args:
+        card: of the checkpoint.
+        is_adapter: else it is a whole model.
+        cut_to: rank that each update was cut to after training; figures are then another model's.
+    """
     _, front, text = card.split("---\n", 2)
     fields = yaml.safe_load(front)
     fields["library_name"] = "peft" if is_adapter else "transformers"
     fields["tags"] = [tag for tag in fields["tags"] if tag != "lora" or is_adapter]
+    if cut_to is not None:
+        fields.pop("model-index", None)
+        title, rest = text.split("\n\n", 1)
+        text = f"{title}\n\n{CUT.format(rank=cut_to)}\n\n{rest}"
     return f"---\n{yaml.safe_dump(fields, sort_keys=False)}---\n{text}"
 
 
@@ -120,7 +133,7 @@ def _name_data(recipe: Recipe, of: str = "train") -> str:
 
 
 def _render_recipe(recipe: Recipe) -> str:
-    """The recipe, files without their folders."""
+    """The recipe, files and runs without the folders they are in."""
     document = yaml.safe_load(dump_recipe(recipe))
     document.pop("runs_dir", None)
     for key in ("source", "train", "validation"):
@@ -129,6 +142,8 @@ def _render_recipe(recipe: Recipe) -> str:
         bare = [Path(name).name if name and is_file_name(name) else name for name in names]
         if value is not None:
             document["data"][key] = bare if isinstance(value, list) else bare[0]
+    if recipe.allocator.pattern is not None:
+        document["allocator"]["pattern"] = Path(recipe.allocator.pattern).name
     return str(yaml.safe_dump(document, sort_keys=False))
 
 

@@ -104,6 +104,22 @@ def test_of_each_update_the_nearest_of_that_rank_is_written(
         torch.testing.assert_close(found, nearest, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("rank", [None, 1])
+@pytest.mark.parametrize("to", FORMS)
+def test_a_card_goes_along_that_says_what_it_is_and_how_it_scored(
+    to: str, rank: int | None, source: Source, tmp_path: Path
+) -> None:
+    merge_run(source("run")[0], tmp_path / "run", MergeOptions(to=to, rank=rank))
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert f"library_name: {'transformers' if to == 'dense' else 'peft'}\n" in card
+    for word in ("sample:almanac", "| f1 |", "Ranks kept: 8 over 12", "```yaml", "seed 1"):
+        assert word in card
+    assert ("model-index" in card) == (rank is None)
+    assert ("cut to rank 1" in card) == (rank == 1)
+    merge_run(source("lora")[0], tmp_path / "peft", MergeOptions(to=to))
+    assert "written by qarank merge" in (tmp_path / "peft" / "README.md").read_text()
+
+
 def tamper(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is saved has another head on disk than in memory."""
     save = merge._save

@@ -103,6 +103,23 @@ def test_a_card_follows_the_form_its_model_is_written_in(
     assert (made["base_model"], made["library_name"]) == ("some/base", library)
 
 
+def test_a_card_of_a_cut_model_claims_no_figures(tiny_recipe: Callable[..., Recipe]) -> None:
+    card = render_model_card(tiny_recipe(), ranks={"a": 3}, facts=FACTS, manner=Manner())
+    assert "model-index" in front_matter(card)
+    changed = card_in_form(card, is_adapter=True, cut_to=2)
+    assert "model-index" not in front_matter(changed)
+    assert "# tiny\n\nEach update was cut to rank 2 at most after training: figures" in changed
+    assert "| f1 | 75.50 |" in changed and "Ranks kept: 3" in changed
+
+
+def test_the_run_that_ranks_are_from_is_on_the_card_without_its_folder(
+    tiny_recipe: Callable[..., Recipe],
+) -> None:
+    recipe = tiny_recipe(allocator={"type": "file", "pattern": "/home/me/runs/other"})
+    card = render_model_card(recipe, ranks={"a": 3}, facts=FACTS, manner=Manner())
+    assert "/home/me" not in card and "pattern: other\n" in card
+
+
 @pytest.mark.parametrize(
     ("adapter", "said"),
     [
