@@ -140,3 +140,36 @@ def test_options_that_do_not_go_together_are_told(
 def test_run_qas_way_is_a_flag(run_cli: Callable[..., Any], trained_run: Path) -> None:
     done = run_cli("eval", trained_run, "--compat", "run_qa", "--json", "-q")
     assert (done.code, json.loads(done.out)["data"]) == (0, "almanac-validation-run_qa")
+
+
+def test_an_adapter_is_scored_cut_to_each_budget(
+    run_cli: Callable[..., Any], trained_run: Path
+) -> None:
+    done = run_cli("eval", trained_run, "--budgets", "3, 12", "--json", "-q")
+    assert (done.code, done.err) == (0, "")
+    rows = json.loads(done.out)["budgets"]
+    assert [row["budget"] for row in rows] == [24, 12, 3]
+    assert [sum(row["ranks"].values()) for row in rows] == [24, 12, 3]
+    whole = run_cli("eval", trained_run, "--bootstrap", "0", "--json", "-q")
+    assert rows[0]["metrics"] == json.loads(whole.out)["metrics"]
+    out = run_cli("eval", trained_run, "--budgets", "3", "-q").out
+    for word in ("rank in all", "of ||Delta W||^2", "100.0 %", "F1", "nothing was trained anew"):
+        assert word in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["3,x"], "--budgets is 3,x; it must be whole numbers, as 72,144,288"),
+        (["-3"], "--budgets is -3; it must be whole numbers"),
+        (["24"], "--budgets names 24; "),
+        (["3", "--output", "o"], "--output goes with one evaluation, without --budgets, only"),
+        (["3", "--against", "o"], "--against goes with one evaluation, without --budgets, only"),
+    ],
+)
+def test_budgets_that_cannot_be_are_one_line(
+    words: list[str], message: str, run_cli: Callable[..., Any], trained_run: Path
+) -> None:
+    done = run_cli("eval", trained_run, "--budgets", *words)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err and done.err.count("\n") == 1

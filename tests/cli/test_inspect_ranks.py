@@ -28,6 +28,16 @@ def test_programs_get_one_document_without_loading_torch(trained_run: Path) -> N
     assert done.stderr == "[]\n"
 
 
+def test_rounds_files_and_several_runs_need_no_torch_either(
+    trained_run: Path, tmp_path: Path
+) -> None:
+    words = [str(trained_run)] * 2 + ["--rounds", "--csv", str(tmp_path / "ranks.csv"), "-q"]
+    command = [sys.executable, "-c", IN_A_NEW_PROCESS, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert "side by side" in done.stdout and (tmp_path / "ranks.csv").is_file()
+    assert done.stderr == "[]\n"
+
+
 def test_people_get_a_row_a_layer_and_sums_at_both_ends(
     trained_run: Path, run_cli: Callable[..., Any]
 ) -> None:
