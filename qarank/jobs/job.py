@@ -23,7 +23,7 @@ class Job:
         directory: to run in.
         log: file that what it prints is added to.
         environment: variables to set besides those that are set already.
-        num_gpus: it is given; 0 leaves the choice to it.
+        num_gpus: it is given where there are GPUs; 0 leaves the choice to it.
         num_threads: CPU threads it takes.
     """
 

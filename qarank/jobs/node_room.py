@@ -1,7 +1,7 @@
 """What the nodes of a cluster can give, and whether a job fits on one of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qarank.jobs.job import Job
@@ -34,6 +34,13 @@ def read_rooms(nodes: Iterable[Mapping[str, Any]]) -> list[Room]:
     """The nodes that are alive, as `ray.nodes()` tells of them."""
     alive = [node.get("Resources", {}) for node in nodes if node.get("Alive")]
     return [Room(int(each.get("GPU", 0)), int(each.get("CPU", 0))) for each in alive]
+
+
+def ask_for_gpus(jobs: Sequence[Job], rooms: Sequence[Room]) -> list[Job]:
+    """The jobs as they are, or without GPUs where no node has one."""
+    if any(room.gpus for room in rooms):
+        return list(jobs)
+    return [replace(job, num_gpus=0) for job in jobs]
 
 
 def find_misfit(jobs: Sequence[Job], rooms: Sequence[Room]) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from qarank.errors import LaunchError, LostProcessError, RunError
 from qarank.jobs.job import NOT_STARTED, Job, JobEnd, Watch
-from qarank.jobs.node_room import find_misfit, read_rooms
+from qarank.jobs.node_room import ask_for_gpus, find_misfit, read_rooms
 from qarank.jobs.ray_node import JobOnNode
 from qarank.jobs.ray_session import join_ray, say_briefly
 
@@ -52,7 +52,9 @@ class RayExecutor:
     """Runs jobs on a Ray cluster, each where its threads and GPUs are free.
 
     A job whose command fails is not run again; one whose node or worker is lost is, so its command
-    must go on from what it saved and wait for a lost process that is still saving.
+    must go on from what it saved and wait for a lost process that is still saving. A node that each
+    job fits on is there from the start: none is ordered. Where the head node is lost, Ray ends this
+    process too, within a minute or so.
 
     Args:
         address: of the cluster; None starts one of this machine.
@@ -72,7 +74,9 @@ class RayExecutor:
         if not jobs:
             return
         with join_ray(self.address) as ray:
-            misfit = find_misfit(jobs, read_rooms(ray.nodes()))
+            rooms = read_rooms(ray.nodes())
+            jobs = ask_for_gpus(jobs, rooms)
+            misfit = find_misfit(jobs, rooms)
             if misfit:
                 raise LaunchError(misfit)
             try:

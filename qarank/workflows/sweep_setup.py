@@ -93,7 +93,7 @@ def choose_executor(recipe: Recipe, options: SweepOptions) -> tuple[Executor, Sh
     if kind == "local" and options.address is not None:
         raise LaunchError("--address is a Ray cluster's: it goes with --executor ray")
     gpus = visible_gpus()
-    num_gpus = options.nproc if gpus else 0
+    num_gpus = options.nproc if gpus or kind == "ray" else 0  # a cluster's are not seen from here
     places = (
         [] if kind == "ray" else share_gpus(gpus, gpus_a_job=options.nproc, num_jobs=options.jobs)
     )

@@ -1,4 +1,4 @@
-"""A real Ray cluster of two nodes on this machine, of one CPU each; the second has a GPU, by name.
+"""A real Ray cluster of two nodes on this machine, a CPU each; the second may have a GPU, by name.
 
 Its nodes are processes; one that is killed is replaced before the next test.
 """
@@ -24,12 +24,13 @@ TRIES = 3  # Ray gives a node 30 s to start, too little on a machine that is bus
 class TwoNodes:
     """The cluster, by what tests do to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, gpus_of_other: int = 1) -> None:
+        self.gpus_of_other = gpus_of_other
         before = signal.getsignal(signal.SIGTERM)
         self.folder = tempfile.mkdtemp(prefix="ray")  # short: the names of its sockets are limited
         self.cluster = Cluster()
         self.head = self._add(temp_dir=self.folder, _system_config=HEAD_CONFIG)
-        self.other = self._add(num_gpus=1)
+        self.other = self._add(num_gpus=self.gpus_of_other)
         signal.signal(signal.SIGTERM, before)  # Ray has set its own
 
     @property
@@ -55,7 +56,7 @@ class TwoNodes:
             if not self.other.dead_processes():
                 return
             self.cluster.remove_node(self.other, allow_graceful=False)
-        self.other = self._add(num_gpus=1)
+        self.other = self._add(num_gpus=self.gpus_of_other)
 
     def shutdown(self) -> None:
         self.cluster.shutdown()

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from qarank.jobs.job import Job
-from qarank.jobs.node_room import Room, find_misfit, read_rooms
+from qarank.jobs.node_room import Room, ask_for_gpus, find_misfit, read_rooms
 
 
 def job(name: str, *, gpus: int, threads: int) -> Job:
@@ -52,6 +52,12 @@ def test_a_job_that_fits_nowhere_is_told_with_what_there_is(
 ) -> None:
     jobs = [job("a", gpus=0, threads=0), job("b", gpus=gpus, threads=threads)]
     assert find_misfit(jobs[1:] if not rooms else jobs, rooms) == told
+
+
+def test_where_no_node_has_a_gpu_none_is_asked_for() -> None:
+    jobs = [job("a", gpus=2, threads=1), job("b", gpus=0, threads=1)]
+    assert [each.num_gpus for each in ask_for_gpus(jobs, [Room(0, 4), Room(0, 8)])] == [0, 0]
+    assert ask_for_gpus(jobs, [Room(0, 4), Room(1, 8)]) == jobs
 
 
 def test_of_many_sizes_of_nodes_some_are_shown() -> None:
