@@ -1,7 +1,7 @@
 """qarank merge: an adapter in another form, which needs no qarank."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,20 @@ from qarank.cli.options import (
 from qarank.cli.render import print_facts, print_json
 from qarank.errors import DataError
 
+WORDS = {  # keys of the report -> what people read
+    "checkpoint": "from",
+    "to": "form",
+    "dtype": "precision",
+    "matrices": "matrices with an update",
+    "ranks": "triplets",
+    "largest_logit": "largest logit",
+    "largest_difference": "off by form and precision, of the largest logit",
+    "pushed": "pushed",
+}
+OF_A_CUT = {
+    "kept_energy": "of ||Delta W||^2 kept, at least",
+    "cut_difference": "off by the lower rank, of the largest logit",
+}
 OutArgument = Annotated[Path, typer.Argument(help="Folder to make.", show_default=False)]
 ToOption = Annotated[
     str, typer.Option(help="dense: a whole model; lora, adalora: PEFT's adapters.", metavar="FORM")
@@ -80,4 +94,10 @@ def merge(
     if as_json:
         print_json(report)
     else:
-        print_facts(f"{out}", report)
+        print_facts(f"{out}", name_facts(report, is_cut=rank is not None))
+
+
+def name_facts(report: dict[str, Any], *, is_cut: bool) -> dict[str, Any]:
+    """The report in words; what a lower rank cost only where one was asked for."""
+    words = WORDS | OF_A_CUT if is_cut else WORDS
+    return {words[key]: value for key, value in report.items() if key in words}

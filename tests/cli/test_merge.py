@@ -23,7 +23,9 @@ def test_a_merged_model_is_kept_unless_asked(
 ) -> None:
     out = tmp_path / "merged"
     first = run_cli("merge", trained_run, out)
-    assert "largest difference" in first.out.replace("_", " ")
+    for word in ("off by form and precision, of the largest logit", "triplets", "step_0000"):
+        assert word in first.out
+    assert "lower rank" not in first.out
     refused = run_cli("merge", trained_run, out)
     assert (refused.code, refused.err) == (
         2,
@@ -37,6 +39,9 @@ def test_form_precision_and_rank_are_options(
 ) -> None:
     words = ("--to", "adalora", "--dtype", "bf16", "--rank", "1")
     done = run_cli("merge", trained_run, tmp_path / "out", *words, "--json")
+    shown = run_cli("merge", trained_run, tmp_path / "out", *words, "--overwrite").out
+    for word in ("off by the lower rank, of the largest logit", "of ||Delta W||^2 kept", "bf16"):
+        assert word in shown
     report = json.loads(done.out)
     assert (report["to"], report["dtype"]) == ("adalora", "bf16")
     assert report["ranks"] == report["matrices"]

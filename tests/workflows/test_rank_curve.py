@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,7 @@ import torch
 
 from qarank.errors import AdapterError, DataError
 from qarank.workflows.evaluate import evaluate_run
+from qarank.workflows.merge import MergeOptions, merge_run
 from qarank.workflows.rank_curve import cut_to_budget, score_budgets
 from qarank.workflows.saved_model import open_model
 
@@ -40,6 +42,22 @@ def test_a_cut_is_the_nearest_there_is(pruned_run: Any) -> None:
         for path, layer in opened.layers.items()
     )
     assert float(distance) == pytest.approx(float(dropped.square().sum()), rel=1e-4)
+
+
+@pytest.mark.parametrize("to", ["lora", "adalora"])
+def test_an_adapter_that_no_run_stands_behind_has_a_curve_too(
+    to: str, pruned_run: Any, squad_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    merge_run(pruned_run.folder, tmp_path / "out", MergeOptions(to=to))
+    found, of_run = (
+        score_budgets(path, [3], data=squad_file("mine"))
+        for path in (tmp_path / "out", pruned_run.folder)
+    )
+    assert [row["budget"] for row in found["budgets"]] == [8, 3]
+    for row, other in zip(found["budgets"], of_run["budgets"], strict=True):
+        kept = {path: rank for path, rank in other["ranks"].items() if rank}
+        assert {path: rank for path, rank in row["ranks"].items() if rank} == kept
+        assert row["kept_energy"] == pytest.approx(other["kept_energy"], rel=1e-5)
 
 
 @pytest.mark.parametrize("budget", [-1, 8, 99])
