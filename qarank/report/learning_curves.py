@@ -1,5 +1,6 @@
 """Training loss and F1 over the steps: a line a run, the seeds of a group alike."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -39,7 +40,8 @@ def find_lines(study: Study, key: str) -> list[RunLine]:
 
 
 def _has(line: Mapping[str, Any], key: str) -> bool:
-    return isinstance(line.get(key), int | float)
+    value = line.get(key)
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _plan_plate(number: int, facet: Facet, lines: Mapping[str, Sequence[RunLine]]) -> Plate:

@@ -1,5 +1,6 @@
 """How the runs came to their ranks: triplets kept and the threshold, round by round."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -44,7 +45,11 @@ def find_thresholds(study: Study) -> list[RunLine]:
     lines = []
     for row, rounds in _with_rounds(study):
         found = [(each["global_step"], each.get("threshold")) for each in rounds]
-        points = [(step, float(value)) for step, value in found if value is not None]
+        points = [
+            (step, float(value))
+            for step, value in found
+            if value is not None and math.isfinite(value)
+        ]
         if points:
             lines.append(RunLine(row, points))
     return lines

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from qarank.report.plot_style import TIP
 from qarank.report.theme import NAMES
 
+NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # control characters, from a name
 COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 FONT = re.compile(r"font-family:[^;]*;?\s*")
 LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
@@ -31,7 +32,7 @@ def to_svg(figure: Figure, *, name: str, label: str) -> str:
     """
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    root = ET.fromstring(file.getvalue())
+    root = ET.fromstring(NOT_XML.sub("", file.getvalue()))
     _strip(root)
     used = {target for element in root.iter() for target in _references(element)}
     for element in root.iter():

@@ -19,11 +19,13 @@ def paths(layers: int) -> list[str]:
     return [f"bert.encoder.layer.{layer}.{kind}" for layer in range(layers) for kind in KINDS]
 
 
-def make_row(group: str, method: str, seed: int = 0, *, r: int = 8, **changes: Any) -> Row:
+def make_row(
+    group: str, method: str, seed: int = 0, *, r: int = 8, layers: int = 4, **changes: Any
+) -> Row:
     """A finished run; adapters other than none and full keep r triplets a matrix in the mean."""
     drawn = random.Random(f"{group} {seed}")
     f1 = 60 + 3 * math.log2(r + 1) + ("svd" in method) + drawn.gauss(0, 0.6)
-    matrices = paths(4) if method not in ("none", "full") else []
+    matrices = paths(layers) if method not in ("none", "full") else []
     ranks = {path: r for path in matrices}
     if "+" in method:
         for path in matrices:
@@ -146,7 +148,7 @@ def sixteen_points() -> Results:
     """Two methods at eight budgets, one seed, as in AdaLoRA's README."""
     sizes = (1, 2, 8, 16, 32, 58, 102, 156)
     rows = [
-        make_row(f"{word}_r{r}", method, r=r)
+        make_row(f"{word}_r{r}", method, r=r, layers=12)
         for word, method in (("frd", "frd"), ("svd", "svd + adalora"))
         for r in sizes
     ]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ def test_a_line_has_the_steps_at_which_its_key_was_logged() -> None:
             {"global_step": 2, F1: 40},
             {"global_step": 3, LOSS: 2.5, F1: 50.0},
             {"global_step": 4, LOSS: None},
+            {"global_step": 5, LOSS: float("nan"), F1: float("inf")},
         ]
     )
     (loss,) = find_lines(study, LOSS)
@@ -56,7 +58,10 @@ def test_before_anything_is_logged_there_is_no_plate() -> None:
 
 
 def test_by_method_all_panels_of_a_kind_have_the_same_axes() -> None:
-    plates = plan_learning_plates(sixteen_points().study)
+    study = sixteen_points().study
+    longer = [*study.curves["svd_r8_seed0"], {"global_step": 900, LOSS: 9.0, F1: 99.0}]
+    study = replace(study, curves={**study.curves, "svd_r8_seed0": longer})
+    plates = plan_learning_plates(study)
     assert [plate.title for plate in plates] == ["frd", "svd + adalora"]
     with plot_style():
         drawn = [[panel.draw().axes[0] for panel in plate.panels] for plate in plates]

@@ -1,5 +1,6 @@
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import matplotlib.image
 import numpy as np
@@ -27,10 +28,15 @@ def look(png: bytes) -> np.ndarray:
     return np.round(np.asarray(matplotlib.image.imread(io.BytesIO(png)))[..., :3] * 255)
 
 
+def is_painted(pixels: np.ndarray, place: int) -> np.ndarray:
+    """(height, width) bool: where the colour of the series is."""
+    wanted = [int(SERIES[place].light[at : at + 2], 16) for at in (1, 3, 5)]
+    return np.asarray((np.abs(pixels - wanted) <= 1).all(axis=-1))
+
+
 def find(pixels: np.ndarray, place: int) -> tuple[float, float]:
     """The middle of what has the colour, from the left and from the top."""
-    wanted = [int(SERIES[place].light[at : at + 2], 16) for at in (1, 3, 5)]
-    rows, columns = np.nonzero((np.abs(pixels - wanted) <= 1).all(axis=-1))
+    rows, columns = np.nonzero(is_painted(pixels, place))
     assert len(rows) > 100
     return float(columns.mean()), float(rows.mean())
 
@@ -51,6 +57,15 @@ def test_a_plate_of_one_column_has_its_panels_below_each_other() -> None:
 def test_a_legend_shows_the_marks_of_the_series_below_the_panels() -> None:
     pixels = look(draw_plates([make_plate()]))
     assert find(pixels, 5)[1] > find(pixels, 0)[1]
+
+
+def test_a_legend_takes_no_room_from_the_panels() -> None:
+    with_legend, without = make_plate(), replace(make_plate(), legend=())
+    rows = [
+        np.nonzero(is_painted(look(draw_plates([plate])), 0))[0] for plate in (with_legend, without)
+    ]
+    heights = [found.max() - found.min() for found in rows]
+    assert heights[0] == pytest.approx(heights[1], rel=0.1)
 
 
 def test_plates_stand_below_each_other() -> None:

@@ -35,7 +35,8 @@ def test_what_is_kept_is_the_sum_over_the_matrices_until_the_runs_last_step() ->
 
 
 def test_a_round_that_cut_nothing_has_no_threshold() -> None:
-    (line,) = find_thresholds(make_study(make_round(10, 24, None), make_round(20, 17, 0.5)))
+    rounds = [make_round(10, 24, None), make_round(20, 17, 0.5), make_round(30, 9, float("inf"))]
+    (line,) = find_thresholds(make_study(*rounds))
     assert line.points == [(20, 0.5)]
 
 

@@ -66,6 +66,13 @@ def test_it_says_what_it_shows_or_that_words_beside_it_do() -> None:
     assert (beside.get("aria-hidden"), beside.get("role")) == ("true", None)
 
 
+def test_a_control_character_in_a_name_is_left_out() -> None:
+    with plot_style():
+        figure = draw()
+        figure.axes[0].set_title("a\x1b[1mb")
+        assert "a[1mb" in to_svg(figure, name="n", label="")
+
+
 def test_the_same_drawing_is_the_same_text() -> None:
     assert write() == write()
 
