@@ -156,6 +156,18 @@ def test_asked_to_stop_it_waits_for_what_runs_and_starts_no_more(
     )
 
 
+def test_whoever_leaves_at_once_lets_what_runs_save(nodes: TwoNodes, tmp_path: Path) -> None:
+    job = saving_job("a", tmp_path)
+
+    def leave() -> None:
+        if read_starts(job):
+            sys.exit(130)
+
+    with pytest.raises(SystemExit, match="130"):
+        RayExecutor(nodes.address).run([job], Record(on_tick=leave).watch)
+    wait_until((job.directory / "saved").exists, "what it saves")
+
+
 def test_what_no_node_can_give_is_refused_in_a_line(nodes: TwoNodes, tmp_path: Path) -> None:
     job = saving_job("greedy", tmp_path, num_gpus=4)
     told = (
