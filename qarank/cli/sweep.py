@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,9 @@ from qarank.cli.options import (
     VerboseOption,
     set_verbosity,
 )
+
+if TYPE_CHECKING:
+    from qarank.workflows.sweep import SweepOutcome
 
 OnlyOption = Annotated[
     str | None,
@@ -98,9 +101,7 @@ def sweep(
 
         show_plan(asked, only=only, as_json=as_json)
         return
-    from qarank.cli.render import print_json
     from qarank.cli.sweep_progress import follow_points
-    from qarank.cli.sweep_table import print_results
     from qarank.workflows.sweep import run_sweep
     from qarank.workflows.sweep_setup import SweepOptions
 
@@ -116,11 +117,19 @@ def sweep(
     )
     with follow_points([point.name for point in points], shown=not quiet) as listener:
         outcome = run_sweep(asked, options, listener)
-    if as_json:
-        print_json(outcome.results.to_dict())
-    else:
-        print_results(outcome.results)
+    show_outcome(outcome, as_json=as_json)
     if not (as_json or quiet):
         typer.echo(f"report: {asked.runs_dir}/{asked.name}/report.html", err=True)
     if outcome.failure is not None:
         raise outcome.failure
+
+
+def show_outcome(outcome: "SweepOutcome", *, as_json: bool) -> None:
+    """Print what a sweep came to."""
+    from qarank.cli.render import print_json
+    from qarank.cli.sweep_table import print_results
+
+    if as_json:
+        print_json(outcome.results.to_dict())
+    else:
+        print_results(outcome.results)

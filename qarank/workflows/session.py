@@ -232,12 +232,10 @@ class TrainingSession:
         )
 
     def _sum_up(self, seconds: float, difference: float) -> dict[str, Any]:
-        progress = self.recorder.progress
-        last = self.run_dir.checkpoint_dir(self.plan.total_steps).name
-        best = progress.best_step
+        progress, total = self.recorder.progress, self.plan.total_steps
         return {
-            "checkpoint": last,
-            "best_checkpoint": last if best is None else self.run_dir.checkpoint_dir(best).name,
+            "checkpoint": self.run_dir.checkpoint_dir(total).name,
+            "best_checkpoint": self.run_dir.checkpoint_dir(progress.best_step or total).name,
             "metrics": progress.best_metrics,  # of the checkpoint that RUN stands for
             "last_metrics": progress.metrics,
             "ranks": {path: layer.rank for path, layer in self.layers.items()},
