@@ -1,16 +1,18 @@
 """A figure against the budget: a line a method, a point a group, rings for what is published."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
 
 from qarank.report.cells import as_published, count, spread
+from qarank.report.comparisons import SAME_BUDGET
 from qarank.report.log_axis import log_limits, make_log
 from qarank.report.marks import Mark
-from qarank.report.plot_style import FONT_SIZE, set_tip
+from qarank.report.plot_style import set_tip
+from qarank.report.point_names import NamedPoint, write_names
 from qarank.report.study import Group, Published
-from qarank.report.theme import MUTED, PAPER
 
 Key = Literal["exact", "f1"]
 NAMES: Mapping[Key, str] = {"exact": "EM", "f1": "F1"}
@@ -22,7 +24,7 @@ BAR_STYLE: dict[str, Any] = {
     "linewidth": 1.4,
     "zorder": 3,
 }
-NAME_GAP = 12.0  # units from a point to its name
+AXES_HEIGHT = 210.0  # units, about
 LEVEL_MARKS, BAND_ALPHA = (0.0, 0.04, 0.96, 1.0), 0.12  # along the axis, of a level line
 SEEDS_STYLE: dict[str, Any] = {
     "linestyle": "None",
@@ -32,6 +34,12 @@ SEEDS_STYLE: dict[str, Any] = {
     "alpha": 0.55,
     "zorder": 3.5,
 }
+
+
+def share_a_budget(groups: Sequence[Group]) -> bool:
+    """Whether two of them are at budgets that count as equal; each has one."""
+    budgets = sorted(group.budget for group in groups if group.budget)
+    return any(more - less <= SAME_BUDGET * more for less, more in itertools.pairwise(budgets))
 
 
 class BudgetPlot:
@@ -58,14 +66,20 @@ class BudgetPlot:
         else:
             make_log(axes.xaxis, self.limits)
             axes.set_xlabel("parameters of the kept triplets")
+        names: list[NamedPoint] = []
         for method in self.methods:
             groups = [group for group in self.groups if group.method == method]
-            self._paint_order(axes, [group for group in groups if group.budget])
+            adapted = [group for group in groups if group.budget]
+            if share_a_budget(adapted):  # there is no order to join them in
+                names += self._list_names(adapted)
+            elif len(adapted) > 1:
+                self._paint_line(axes, adapted)
             for group in groups:
                 self._paint_group(axes, group)
                 if group.published:
                     self._paint_published(axes, group, group.published)
         axes.margins(y=0.1)
+        write_names(axes, names, height=AXES_HEIGHT)
 
     def _place(self, group: Group) -> float:
         """Where a group stands: at its budget, a step aside for its method."""
@@ -79,30 +93,24 @@ class BudgetPlot:
         low, high = self.limits
         return float((high / low) ** (SIDE_STEP * steps))
 
-    def _paint_order(self, axes: Axes, groups: Sequence[Group]) -> None:
-        """Join the groups of a method; where several share a budget, name them instead."""
+    def _paint_line(self, axes: Axes, groups: Sequence[Group]) -> None:
+        """Join the groups of a method, of different budgets."""
         places = sorted((self._place(group), group.figures[self.key].mean) for group in groups)
-        if len({place for place, _ in places}) < len(places):
-            for group in groups:
-                self._name_group(axes, group)
-        elif len(places) > 1:
-            mark = self.marks[groups[0].method]
-            axes.plot(*zip(*places, strict=True), color=mark.colour, linestyle=mark.dash, zorder=2)
+        mark = self.marks[groups[0].method]
+        axes.plot(*zip(*places, strict=True), color=mark.colour, linestyle=mark.dash, zorder=2)
 
-    def _name_group(self, axes: Axes, group: Group) -> None:
-        """Write its name beside its point, the first methods' to the left."""
-        is_left = self.methods.index(group.method) < (len(self.methods) - 1) / 2
-        axes.annotate(
-            group.name,
-            (self._place(group), group.figures[self.key].mean),
-            xytext=(-NAME_GAP if is_left else NAME_GAP, 0),
-            textcoords="offset points",
-            ha="right" if is_left else "left",
-            va="center_baseline",
-            color=MUTED.light,
-            fontsize=FONT_SIZE - 2,
-            bbox={"facecolor": PAPER.light, "linewidth": 0, "pad": 1},  # hides the grid
-        )
+    def _list_names(self, groups: Sequence[Group]) -> list[NamedPoint]:
+        """Their names, the first methods' to the left."""
+        middle = (len(self.methods) - 1) / 2
+        return [
+            NamedPoint(
+                name=group.name,
+                x=self._place(group),
+                y=group.figures[self.key].mean,
+                is_left=self.methods.index(group.method) < middle,
+            )
+            for group in groups
+        ]
 
     def _paint_group(self, axes: Axes, group: Group) -> None:
         mark, figure = self.marks[group.method], group.figures[self.key]

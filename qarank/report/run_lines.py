@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from qarank.report.log_axis import short_number
 from qarank.report.marks import Mark
@@ -56,6 +57,7 @@ def paint_lines(
         drawstyle: steps-post holds a value until the next one.
     """
     axes.set_xlabel("step")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.xaxis.set_major_formatter(short_number)
     axes.set_xlim(0, ROOM * last_step)
     places = list(marks)

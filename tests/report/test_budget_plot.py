@@ -82,8 +82,10 @@ def test_a_line_joins_the_groups_of_a_method_by_budget() -> None:
     assert has_line(axes, [means["lora_r2"], means["lora_r8"]])
 
 
-def test_groups_of_a_method_at_one_budget_are_named_and_not_joined() -> None:
-    axes = paint(gather([make_row("slow", "frd"), make_row("fast", "frd")]))
+@pytest.mark.parametrize("share", [1.0, 1.009])
+def test_groups_of_a_method_at_one_budget_are_named_and_not_joined(share: float) -> None:
+    other = make_row("fast", "frd", budget=round(BUDGET * share))
+    axes = paint(gather([make_row("slow", "frd"), other]))
     assert {text.get_text() for text in axes.texts} == {"slow", "fast"}
     assert len(axes.lines) == 2
 

@@ -27,6 +27,13 @@ def test_a_run_is_a_line_and_the_seeds_of_a_group_look_alike() -> None:
     assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] >= 50
 
 
+def test_steps_are_whole_numbers() -> None:
+    with plot_style():
+        axes = new_figure(400, 100).add_subplot()
+        paint_lines(axes, LINES[:1], mark_all("a"), 3)
+    assert all(tick == round(tick) for tick in axes.get_xticks())
+
+
 def test_a_long_run_keeps_its_ends_and_no_more_points_than_are_seen() -> None:
     points = [(step, float(step % 7)) for step in range(1, 5000)]
     with plot_style():
