@@ -1,6 +1,7 @@
 """Runs the command line as its users do, in this process: an exit code and two streams."""
 
 import io
+import logging
 import signal
 import sys
 from collections.abc import Callable
@@ -32,6 +33,7 @@ def run_cli(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     def run(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["qarank", *map(str, arguments)])
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        level = logging.getLogger("qarank").level
         out, err = io.StringIO(), io.StringIO()
         code = 0
         try:
@@ -42,6 +44,7 @@ def run_cli(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+            logging.getLogger("qarank").setLevel(level)
         return Outcome(code, out.getvalue(), err.getvalue())
 
     return run

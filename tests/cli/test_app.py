@@ -144,7 +144,7 @@ def test_a_signal_before_training_ends_at_once_with_128_and_its_number(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        "qarank.workflows.train.prepare_run", lambda *_: os.kill(os.getpid(), number)
+        "qarank.workflows.train.prepare_run", lambda *_, **__: os.kill(os.getpid(), number)
     )
     recipe = recipe_file()
     done = run_cli("train", recipe, "-q")
