@@ -30,7 +30,7 @@ with (folder / "starts").open("a") as starts:
 if saved.exists():
     print("went on from what was saved")
 else:
-    time.sleep(60)
+    time.sleep(120)
     sys.exit("nobody stopped it")
 """
 
@@ -54,7 +54,7 @@ def read_starts(job: Job) -> list[list[str]]:
     return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def wait_until(is_true: Callable[[], object], what: str, *, timeout_s: float = 30.0) -> None:
+def wait_until(is_true: Callable[[], object], what: str, *, timeout_s: float = 60.0) -> None:
     """Wait for something that another process does."""
     end = time.monotonic() + timeout_s
     while not is_true():

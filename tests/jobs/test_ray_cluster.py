@@ -34,7 +34,7 @@ import os, sys, time
 from pathlib import Path
 me, other = Path(sys.argv[1]) / sys.argv[2], Path(sys.argv[1]) / sys.argv[3]
 me.write_text(os.environ.get("RAY_RAYLET_PID", "-"))
-end = time.monotonic() + 60
+end = time.monotonic() + 120
 while not other.exists() and time.monotonic() < end:
     time.sleep(0.05)
 print("met" if other.exists() else "alone")

@@ -69,7 +69,7 @@ import subprocess, sys
 worker = subprocess.Popen([sys.executable, "-c", sys.argv[1], sys.argv[2]], stdout=subprocess.PIPE)
 worker.stdout.readline()
 """
-    assert "sleep(60)" in SAVING, "it does not end by itself"
+    assert "sleep(120)" in SAVING, "it does not end by itself"
     command = [sys.executable, "-c", node, worker, str(tmp_path)]
     subprocess.run(command, check=True, cwd=ROOT_DIR, timeout=60)
     wait_until((tmp_path / "saved").exists, "what the job saves")
