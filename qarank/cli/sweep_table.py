@@ -1,9 +1,9 @@
 """What a sweep came to, for people: narrow enough for a terminal of 100 columns."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from qarank.cli.render import print_table
-from qarank.report.study import Group, Results
+from qarank.report.study import Comparison, Group, Results
 from qarank.report.sweep_cells import (
     COMPARED,
     DIFFERENCE,
@@ -11,12 +11,13 @@ from qarank.report.sweep_cells import (
     describe_comparison,
     describe_group,
     describe_unfinished,
+    equal_budget,
 )
 
 # Keys of rows, in the order of the columns.
 GROUPS = ("group", "n", "EM", "F1", "trained", "budget", "ranks", "time", "GiB")
 PUBLISHED = ("group", "published", "difference", "note")
-COMPARISONS = ("first", "second", "figure", "difference", "95 % interval", "p", "seeds")
+COMPARISONS = ("first", "second", "budget", "figure", "difference", "95 % interval", "p", "seeds")
 UNFINISHED = ("group", "n", "note")
 OF_A_RUN = {"group": "point", "n": "state", "note": "reason"}  # what those hold of one
 
@@ -27,7 +28,7 @@ def print_results(results: Results) -> None:
     _print(results.study.name, GROUPS, groups, note=NOTE)
     published = [row for row in groups if row["published"]]
     _print("published EM / F1", PUBLISHED, published, note=DIFFERENCE)
-    compared = (row for each in results.comparisons for row in describe_comparison(each))
+    compared = (row for each in results.comparisons for row in _shorten_compared(each))
     _print("methods at equal budgets", COMPARISONS, compared, note=COMPARED)
     rows = (describe_unfinished(row) for row in results.study.rows if row.state != "finished")
     _print("not finished", UNFINISHED, rows, names=OF_A_RUN)
@@ -37,6 +38,12 @@ def _shorten(group: Group) -> dict[str, str]:
     """A group's row with four digits of its counts: the tables in files have all."""
     counts = {"trained": group.trained_parameters, "budget": group.budget}
     return describe_group(group) | {key: _short(value) for key, value in counts.items()}
+
+
+def _shorten_compared(comparison: Comparison) -> Iterator[dict[str, str]]:
+    """A comparison's rows; what their budget counts is said where it is triplets alone."""
+    budget = equal_budget(comparison, _short)
+    return (row | {"budget": budget} for row in describe_comparison(comparison))
 
 
 def _short(value: float | None) -> str:

@@ -3,18 +3,20 @@
 from collections.abc import Collection, Mapping, Sequence
 
 
-def render_table(rows: Sequence[Mapping[str, str]], *, left: Collection[str]) -> str:
+def render_table(
+    columns: Sequence[str], rows: Sequence[Mapping[str, str]], *, left: Collection[str]
+) -> str:
     """A header, a line that says how columns are set, a line a row.
 
     Args:
-        rows: column -> text, of the first row all columns in order; one row at least. A column in
-            which no row has a text is left out.
+        columns: in order; one in which no row has a text is left out.
+        rows: column -> text, those left out that a row has not; one row at least.
         left: columns of words; the others are numbers, set right.
     """
-    columns = [key for key in rows[0] if any(row.get(key) for row in rows)]
-    rule = ["---" if key in left else "---:" for key in columns]
-    cells = [[row.get(key, "") for key in columns] for row in rows]
-    return "\n".join(_line(line) for line in (columns, rule, *cells))
+    shown = [key for key in columns if any(row.get(key) for row in rows)]
+    rule = ["---" if key in left else "---:" for key in shown]
+    cells = [[row.get(key, "") for key in shown] for row in rows]
+    return "\n".join(_line(line) for line in (shown, rule, *cells))
 
 
 def escape(text: str) -> str:

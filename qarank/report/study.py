@@ -1,6 +1,7 @@
 """What a sweep came to, in plain values: what tables, plots and the page are made from.
 
-Words: a *row* is one run; a *group* is the runs that differ in their seed alone. EM and F1 are per
+Words: a *row* is one run; a *group* is the runs whose names are
+the same but for the seed, and which differ in nothing else. EM and F1 are per
 cent, times seconds, memory bytes.
 """
 
@@ -50,7 +51,7 @@ class Row:
         start_budget: triplets, or parameters, that the allocator starts with; None without one.
         ranks: matrix -> triplets kept.
         train_s: spent in optimizer steps.
-        total_s: from the first step to the end, evaluations included.
+        total_s: of all its sessions, loading and evaluations included.
         features_per_s: in optimizer steps.
         peak_bytes: the most memory a process of the run took.
     """
@@ -147,7 +148,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Group:
-    """The finished runs that differ in their seed alone.
+    """The finished runs whose names are the same but for the seed.
 
     Attributes:
         name: of the group.

@@ -1,11 +1,30 @@
 """Rows of a sweep's tables for people: texts by column, the same in the terminal and to paste."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 
-from qarank.report.cells import clock, count, gib, interval, p_value, signed, spread
+from qarank.report.cells import (
+    as_published,
+    clock,
+    count,
+    gib,
+    interval,
+    p_value,
+    pair,
+    signed,
+    spread,
+)
 from qarank.report.study import Comparison, Group, Row
 
 FIGURES = {"exact": "EM", "f1": "F1"}  # key -> its name for people
+GROUP_CELLS = (  # keys of describe_group, in the order of the columns
+    *("group", "method", "n", "EM", "F1", "published", "difference", "trained", "budget"),
+    *("ranks", "time", "GiB", "note"),
+)
+COMPARISON_CELLS = (  # keys of describe_comparison
+    *("first", "second", "figure", "difference", "95 % interval", "p"),
+    *("budget", "seeds", "questions"),
+)
+MAX_REASON = 160  # characters
 WORDS = ("group", "method", "first", "second", "figure", "note")  # columns that hold no numbers
 NOTE = (
     "n: seeds; mean ± sample standard deviation over them, per cent; trained:"
@@ -29,8 +48,8 @@ def describe_group(group: Group) -> dict[str, str]:
         "n": str(done) if done == asked else f"{done} of {asked}",
         "EM": spread(group.figures.get("exact")),
         "F1": spread(group.figures.get("f1")),
-        "published": _join(_as_published(getattr(published, key, None)) for key in FIGURES),
-        "difference": _join(signed(group.differences.get(key)) for key in FIGURES),
+        "published": pair(*(as_published(getattr(published, key, None)) for key in FIGURES)),
+        "difference": pair(*(signed(group.differences.get(key)) for key in FIGURES)),
         "trained": count(group.trained_parameters),
         "budget": count(group.budget),
         "ranks": _mean_ranks(group.final_ranks),
@@ -41,8 +60,9 @@ def describe_group(group: Group) -> dict[str, str]:
 
 
 def describe_unfinished(row: Row) -> dict[str, str]:
-    """A run without figures in the same columns: how far it came, and why no further."""
-    return {"group": row.point, "method": row.method, "n": row.state, "note": row.reason or ""}
+    """A run without figures in the same columns: how far it came, and why no further, in short."""
+    note = _shorten(row.reason or "")
+    return {"group": row.point, "method": row.method, "n": row.state, "note": note}
 
 
 def describe_comparison(comparison: Comparison) -> Iterator[dict[str, str]]:
@@ -61,21 +81,15 @@ def describe_comparison(comparison: Comparison) -> Iterator[dict[str, str]]:
         }
 
 
-def equal_budget(comparison: Comparison) -> str:
-    """331,776, or 288 triplets."""
+def equal_budget(comparison: Comparison, show: Callable[[float | None], str] = count) -> str:
+    """331,776, or 288 triplets where only those are equal."""
     unit = "" if comparison.budget_unit == "parameters" else f" {comparison.budget_unit}"
-    return count(comparison.budget) + unit
+    return show(comparison.budget) + unit
 
 
-def _as_published(value: float | None) -> str:
-    """With the digits it was published with."""
-    return "" if value is None else f"{value}"
-
-
-def _join(figures: Iterable[str]) -> str:
-    """EM / F1; nothing where there is neither."""
-    texts = list(figures)
-    return " / ".join(text or "-" for text in texts) if any(texts) else ""
+def _shorten(reason: str) -> str:
+    """One that names many examples would fill a screen; the tables for programs have all of it."""
+    return reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 4].rstrip()} ..."
 
 
 def _mean_ranks(value: float | None) -> str:

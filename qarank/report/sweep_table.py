@@ -8,8 +8,10 @@ from qarank.report.markdown import escape, render_table
 from qarank.report.study import Group, Results
 from qarank.report.sweep_cells import (
     COMPARED,
+    COMPARISON_CELLS,
     DIFFERENCE,
     FIGURES,
+    GROUP_CELLS,
     NOTE,
     WORDS,
     describe_comparison,
@@ -72,11 +74,11 @@ def to_markdown(results: Results) -> str:
     note = f"{NOTE}; {DIFFERENCE}" if any(group.published for group in results.groups) else NOTE
     parts = [
         f"### {escape(results.study.name)}",
-        render_table(list(_list_rows(results)), left=WORDS),
+        render_table(GROUP_CELLS, list(_list_rows(results)), left=WORDS),
         note,
     ]
     if compared:
-        parts += [render_table(compared, left=WORDS), COMPARED]
+        parts += [render_table(COMPARISON_CELLS, compared, left=WORDS), COMPARED]
     return "\n\n".join(parts) + "\n"
 
 

@@ -35,6 +35,19 @@ def test_published_figures_and_comparisons_stand_below(capsys: pytest.CaptureFix
     assert "+0.12 to +1.50" in line_with("+0.81", lines)
 
 
+def test_a_comparison_says_at_which_budget_and_what_of_it_is_equal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (compared,) = many_kinds().comparisons
+    triplets = dataclasses.replace(
+        compared, first="ada_r2", second="lora_r2", budget=288.0, budget_unit="triplets"
+    )
+    lines = printed(dataclasses.replace(many_kinds(), comparisons=[compared, triplets]), capsys)
+    shown = [line for line in lines if "+0.12 to +1.50" in line]
+    assert "98.3k" in shown[0] and "triplets" not in shown[0]
+    assert "288 triplets" in shown[1]
+
+
 def test_a_failed_point_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [
         make_row("lora", "frd"),

@@ -19,7 +19,7 @@ def read_cells(line: str) -> list[str]:
 
 def test_a_table_is_a_header_a_rule_and_a_line_a_row() -> None:
     rows = [{"name": "lora", "F1": "71.85"}, {"name": "ada", "F1": "72.00"}]
-    assert render_table(rows, left={"name"}).splitlines() == [
+    assert render_table(["name", "F1"], rows, left={"name"}).splitlines() == [
         "| name | F1 |",
         "| --- | ---: |",
         "| lora | 71.85 |",
@@ -28,8 +28,8 @@ def test_a_table_is_a_header_a_rule_and_a_line_a_row() -> None:
 
 
 def test_a_column_without_a_text_is_left_out_and_a_missing_one_is_blank() -> None:
-    rows = [{"a": "1", "b": "", "c": ""}, {"a": "2", "c": "3"}]
-    assert render_table(rows, left=()).splitlines() == [
+    rows = [{"a": "1", "b": ""}, {"a": "2", "c": "3"}]
+    assert render_table("abc", rows, left=()).splitlines() == [
         *("| a | c |", "| ---: | ---: |", "| 1 |  |", "| 2 | 3 |"),
     ]
 
@@ -40,7 +40,7 @@ def test_whatever_the_texts_are_every_line_has_as_many_cells(
     texts: list[tuple[str, str, str]],
 ) -> None:
     rows = [dict(zip("abc", cells, strict=True)) for cells in texts]
-    lines = render_table(rows, left="a").split("\n")
+    lines = render_table("abc", rows, left="a").split("\n")
     assert len(lines) == len(rows) + 2
     assert {len(read_cells(line)) for line in lines} == {3}
 

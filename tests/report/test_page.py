@@ -141,6 +141,12 @@ def test_recipe_versions_hardware_and_time_are_told(pages: dict[str, str]) -> No
         assert told in text
 
 
+def test_the_page_leads_to_every_table_beside_it(pages: dict[str, str]) -> None:
+    hrefs = {link["href"] for link in Reader(pages["many kinds"]).find("a")}
+    tables = {"summary.json", "summary.csv", "summary_groups.csv", "summary.md"}
+    assert tables <= hrefs
+
+
 def test_both_schemes_have_their_colours(pages: dict[str, str]) -> None:
     light, _, dark = pages["many kinds"].partition("prefers-color-scheme: dark")
     assert "--paper: #ffffff" in light and "--paper: #15181d" in dark

@@ -5,6 +5,9 @@ import pytest
 from qarank.report.groups import summarise_groups
 from qarank.report.study import Comparison, Difference, Group, Published, Study
 from qarank.report.sweep_cells import (
+    COMPARISON_CELLS,
+    GROUP_CELLS,
+    MAX_REASON,
     describe_comparison,
     describe_group,
     describe_unfinished,
@@ -38,8 +41,8 @@ def test_one_seed_has_no_spread_and_missing_seeds_are_told() -> None:
     ("published", "shown", "difference"),
     [
         (Published("table 2", 86.0, 88.78), "86.0 / 88.78", "−1.00 / −0.28"),
-        (Published("table 2", exact=84.2), "84.2 / -", "+0.80 / -"),
-        (Published("table 2", f1=88.0), "- / 88.0", "- / +0.50"),
+        (Published("table 2", exact=84.2), "84.2 / –", "+0.80 / –"),
+        (Published("table 2", f1=88.0), "– / 88.0", "– / +0.50"),
     ],
 )
 def test_published_figures_keep_their_digits_and_differences_their_sign(
@@ -64,6 +67,21 @@ def test_a_run_without_figures_says_how_far_it_came_and_why() -> None:
     assert failed == {"group": "lora_seed2", "method": "frd", "n": "failed", "note": "no memory"}
     waiting = describe_unfinished(make_unfinished("lora", "frd", "waiting", 2, None))
     assert (waiting["n"], waiting["note"]) == ("waiting", "")
+
+
+def test_a_reason_that_would_fill_a_screen_is_cut() -> None:
+    reason = f"step 2: the loss is nan; examples of its batch: {', '.join(['5a8e3f'] * 60)}"
+    note = describe_unfinished(make_unfinished("lora", "frd", "failed", 2, reason))["note"]
+    assert note.startswith("step 2: the loss is nan; examples") and note.endswith(" ...")
+    assert len(note) <= MAX_REASON
+    unbroken = describe_unfinished(make_unfinished("lora", "frd", "failed", 2, "x" * 500))["note"]
+    assert unbroken == "x" * (MAX_REASON - 4) + " ..."
+
+
+def test_columns_are_the_keys_of_what_is_described() -> None:
+    assert tuple(describe_group(group_of(70.0))) == GROUP_CELLS
+    compared = Comparison("a", "b", 8.0, (0,), 10, {"f1": Difference(0.1, (0.0, 1.0), 0.5)})
+    assert tuple(next(describe_comparison(compared))) == COMPARISON_CELLS
 
 
 def test_a_comparison_is_a_row_a_figure() -> None:

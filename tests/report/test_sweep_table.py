@@ -91,6 +91,25 @@ def test_markdown_follows_the_recipe_and_a_failed_point_is_a_row_that_says_so() 
     assert r"no memory \| at step 12" in to_markdown(gather(rows))
 
 
+def test_markdown_shows_figures_though_the_first_group_has_none() -> None:
+    rows = [
+        make_unfinished("lora", "frd", "failed", 0, "no memory"),
+        make_row("ada", "svd + adalora", 0, exact=71.85, f1=75.35),
+    ]
+    header, _, first, second = lines_of(gather(rows))
+    assert header[:5] == ["group", "method", "n", "EM", "F1"] and "note" in header
+    assert first[:3] == ["lora_seed0", "frd", "failed"]
+    assert second[:5] == ["ada", "svd + adalora", "1", "71.85", "75.35"]
+
+
+def test_a_long_reason_is_cut_in_markdown_and_whole_for_programs() -> None:
+    reason = f"the loss is nan; examples: {', '.join(str(10**20 + each) for each in range(16))}"
+    results = gather([make_unfinished("lora", "frd", "failed", 0, reason)])
+    assert reason[:100] in to_markdown(results) and reason not in to_markdown(results)
+    assert reason in to_csv(results)
+    assert results.to_dict()["points"][0]["reason"] == reason
+
+
 def test_markdown_shows_a_column_of_published_figures_only_where_there_are_some() -> None:
     assert "published" in to_markdown(many_kinds())
     assert "published" not in to_markdown(STUDIES["sixteen points"])
