@@ -5,6 +5,8 @@ import signal
 import subprocess
 from contextlib import suppress
 
+import psutil
+
 from qarank.jobs.job import Job, JobEnd
 from qarank.jobs.lifeline import LIFELINE
 
@@ -24,6 +26,7 @@ class Child:
     def __init__(self, job: Job) -> None:
         self.job = job
         with job.log.open("ab") as log:
+            self._log_start = log.tell()  # what is there is of earlier starts
             self._process = subprocess.Popen(
                 list(job.command),
                 cwd=job.directory,
@@ -45,9 +48,14 @@ class Child:
         self._process.terminate()
 
     def kill(self) -> None:
-        """End it at once, with all that it has started."""
-        with suppress(ProcessLookupError):  # it has just ended
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """End it at once, with all that it has started, in whatever session that runs."""
+        if self._process.poll() is not None:
+            return
+        started = psutil.Process(self._process.pid).children(recursive=True)
+        os.killpg(self._process.pid, signal.SIGKILL)
+        for each in started:
+            with suppress(psutil.NoSuchProcess):  # of its group, or just ended
+                each.kill()
         self._process.wait()
 
     def close(self) -> None:
@@ -61,7 +69,7 @@ class Child:
     def _read_last_line(self) -> str:
         try:
             with self.job.log.open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
+                log.seek(max(self._log_start, log.seek(0, os.SEEK_END) - TAIL_BYTES))
                 lines = log.read().decode(errors="replace").split("\n")
         except OSError:  # taken away meanwhile
             return ""

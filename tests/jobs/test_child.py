@@ -66,6 +66,14 @@ def test_any_log_has_a_last_line(
     assert wait_for(start(code)) == JobEnd(0, last)
 
 
+def test_what_an_earlier_start_said_is_not_why_this_one_ended(
+    start: StartChild, tmp_path: Path
+) -> None:
+    (tmp_path / "job.log").write_text("qarank: no such file\n")
+    end = wait_for(start("import sys; sys.exit(3)"))
+    assert (end, end.reason) == (JobEnd(3, ""), "it ended with exit code 3 and said nothing")
+
+
 def test_a_log_that_is_taken_away_meanwhile_does_no_harm(start: StartChild, tmp_path: Path) -> None:
     child = start("import time; time.sleep(0.5)")
     (tmp_path / "job.log").unlink()
@@ -96,12 +104,17 @@ def test_stopped_it_saves_and_ends(start: StartChild, tmp_path: Path) -> None:
     child.stop()  # nothing is left to stop
 
 
-def test_killed_it_takes_along_what_it_has_started(start: StartChild, tmp_path: Path) -> None:
-    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
-    code = f"import subprocess; print(subprocess.Popen({sleep}).pid, flush=True); input()"
-    child = start(code)
-    wait_until(child.job.log.read_text, "what it has started")
-    started = psutil.Process(int(child.job.log.read_text()))
+@pytest.mark.parametrize("own_session", [False, True])
+def test_killed_it_takes_along_what_it_has_started(start: StartChild, own_session: bool) -> None:
+    inner = "import os, time; print(os.getpid(), os.getsid(0), flush=True); time.sleep(120)"
+    command = [sys.executable, "-c", inner]
+    child = start(
+        f"import subprocess; subprocess.Popen({command}, start_new_session={own_session}); input()"
+    )
+    wait_until(lambda: child.job.log.read_text().endswith("\n"), "what it has started")
+    pid, session = map(int, child.job.log.read_text().split())
+    assert (pid == session) == own_session
+    started = psutil.Process(pid)
     child.kill()
     assert child.end is not None and child.end.exit_code == -signal.SIGKILL
     wait_until(lambda: not is_alive(started), "the end of what it has started")
@@ -142,7 +155,9 @@ time.sleep(60)
     with closing(outer):
         wait_until((tmp_path / "starts").exists, "the inner child")
         inner = psutil.Process(int((tmp_path / "starts").read_text().split()[0]))
-        outer.kill()  # of the inner one, a session of its own, nothing hears
+        parent = inner.parent()
+        assert parent is not None
+        parent.kill()  # it alone: nobody ends the inner one, which has a session of its own
         wait_until((tmp_path / "saved").exists, "what the inner child saves")
         wait_until(lambda: not is_alive(inner), "the inner child's end")
 
