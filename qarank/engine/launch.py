@@ -19,12 +19,14 @@ from qarank.errors import LostProcessError
 
 MONITOR_S = 0.1  # between two looks at the workers
 STOP_S = 300  # for workers to finish a step and save, before they are killed
+LIFELINE = "QARANK_LIFELINE"  # as jobs/lifeline.py names it, which looks for it in each worker
 
 
 def launch_processes(command: Sequence[str], *, nproc: int, max_restarts: int = 0) -> int:
     """Run `python -m qarank COMMAND` as nproc processes of one run.
 
-    SIGINT and SIGTERM are handed on to all of them, and so is SIGUSR1.
+    SIGINT and SIGTERM are handed on to all of them, and so is SIGUSR1. Where this process is killed
+    they save and end by themselves.
 
     Args:
         command: of the qarank command line, without what asks for processes.
@@ -50,6 +52,7 @@ def launch_processes(command: Sequence[str], *, nproc: int, max_restarts: int = 
     )
     _quiet_agent()
     os.environ |= thread_settings(os.environ, nproc=nproc, num_cores=os.cpu_count() or 1)
+    _hold_workers()
     if SAVING is not None:
         signal.signal(SAVING, _hand_on)
     try:
@@ -75,6 +78,17 @@ def _quiet_agent() -> None:
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("torch.distributed.elastic"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _hold_workers() -> None:
+    """Make this process's standard input, which workers share, a pipe that closes with it.
+
+    Each worker has a session of its own: no signal finds it once this process is gone.
+    """
+    reading, _ = os.pipe()  # the other end stays open here, and no worker has it
+    os.dup2(reading, 0)
+    os.set_inheritable(0, True)  # also where standard input was closed, and the pipe took its place
+    os.environ[LIFELINE] = "1"
 
 
 def _judge(exit_codes: Mapping[int, int]) -> int:

@@ -1,9 +1,38 @@
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
+import psutil
 import pytest
 
 from qarank.engine.launch import _judge, thread_settings
 from qarank.errors import LostProcessError
+from tests.jobs.commands import wait_until
+
+# Takes the place of a worker's Python, whatever it is to run.
+WORKER = """
+import os, signal, sys, time
+from pathlib import Path
+from qarank.jobs.lifeline import hold_lifeline
+
+here = Path(__file__).parent
+
+def stop(number, frame):
+    (here / f"saved {os.getpid()}").touch()
+    sys.exit(128 + number)
+
+signal.signal(signal.SIGTERM, stop)
+hold_lifeline(lambda: sys.stdin.buffer)
+(here / f"started {os.getpid()}").touch()
+time.sleep(120)
+"""
+LAUNCH = """
+import sys
+from qarank.engine.launch import launch_processes
+sys.executable = sys.argv[1]
+launch_processes([], nproc=2)
+"""
 
 
 @pytest.mark.parametrize(
@@ -40,3 +69,17 @@ def test_a_killed_process_is_named_with_its_signal(codes: dict[int, int]) -> Non
 def test_processes_that_only_sigterm_ended_are_lost_too() -> None:
     with pytest.raises(LostProcessError, match=r"^process 0 was ended by SIGTERM$"):
         _judge({0: -signal.SIGTERM, 1: -signal.SIGTERM})
+
+
+def test_workers_of_a_killed_launcher_save_and_end(tmp_path: Path) -> None:
+    worker = tmp_path / "worker"
+    worker.write_text(f"#!{sys.executable}{WORKER}")
+    worker.chmod(0o755)
+    with subprocess.Popen([sys.executable, "-c", LAUNCH, str(worker)]) as launcher:
+        wait_until(lambda: len(list(tmp_path.glob("started *"))) == 2, "two workers")
+        workers = psutil.Process(launcher.pid).children()
+        launcher.kill()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert not alive
+    pids = sorted(int(path.name.split()[1]) for path in tmp_path.glob("saved *"))
+    assert pids == sorted(each.pid for each in workers) and len(pids) == 2
