@@ -16,10 +16,12 @@ from qarank.errors import LaunchError, RecipeError, RunDirError
 from qarank.jobs.job import Executor
 from qarank.jobs.local import LocalExecutor, share_gpus
 from qarank.jobs.ray_cluster import RayExecutor
+from qarank.report.file_names import SWEEP_FILES
 from qarank.workflows.sweep_job import JOBS, Share, share_threads
 from qarank.workflows.sweep_state import EARLIER
 
 SHOWN_NAMES = 6
+OWN_NAMES = (JOBS, EARLIER, *SWEEP_FILES)  # of what a sweep has beside its runs
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def choose_points(points: Sequence[SweepPoint], only: str | None) -> list[SweepP
 
 
 def check_sweep_dir(sweep_dir: Path, points: Sequence[SweepPoint]) -> None:
-    """Refuse a folder that is a run's, and names that the sweep's own folders have.
+    """Refuse a folder that is a run's, and names that the sweep's own folders and files have.
 
     Raises:
         RunDirError: it holds a run.
@@ -75,9 +77,10 @@ def check_sweep_dir(sweep_dir: Path, points: Sequence[SweepPoint]) -> None:
     if RunDir(sweep_dir).run_path.exists():
         raise RunDirError(f"{sweep_dir} holds a run; give the sweep another name")
     for point in points:
-        if point.name in (JOBS, EARLIER):
+        if point.name.casefold() in OWN_NAMES:  # some file systems ignore case
+            kind = "file" if "." in point.name else "folder"
             raise RecipeError(
-                f"a sweep point is named {point.name}, as is a folder of the sweep's own; give it "
+                f"a sweep point is named {point.name}, as is a {kind} of the sweep's own; give it "
                 "another name"
             )
 

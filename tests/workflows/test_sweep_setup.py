@@ -9,7 +9,10 @@ from qarank.config.schema import Recipe
 from qarank.config.sweep_points import SweepPoint, expand_points
 from qarank.errors import LaunchError, RecipeError, RunDirError
 from qarank.jobs.local import LocalExecutor
+from qarank.workflows.sweep_ledger import SweepLedger
+from qarank.workflows.sweep_output import write_report
 from qarank.workflows.sweep_setup import (
+    OWN_NAMES,
     SweepOptions,
     check_sweep_dir,
     choose_executor,
@@ -47,12 +50,26 @@ def test_a_run_is_no_place_for_a_sweep(points: list[SweepPoint], tmp_path: Path)
         check_sweep_dir(tmp_path, points)
 
 
-@pytest.mark.parametrize("name", ["jobs", "earlier"])
-def test_the_sweeps_own_folders_are_no_names(
-    tiny_recipe: Recipes, tmp_path: Path, name: str
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *((name, "folder") for name in ("jobs", "earlier", "Jobs")),
+        *((name, "file") for name in ("report.html", "budget.png", "summary.json", "Summary.MD")),
+    ],
+)
+def test_the_sweeps_own_folders_and_files_are_no_names(
+    tiny_recipe: Recipes, tmp_path: Path, name: str, kind: str
 ) -> None:
-    with pytest.raises(RecipeError, match=f"named {name}, as is a folder of the sweep's own"):
+    with pytest.raises(RecipeError, match=f"named {name}, as is a {kind} of the sweep's own"):
         check_sweep_dir(tmp_path, [SweepPoint(name, tiny_recipe(), group=name)])
+
+
+def test_no_point_can_have_the_name_of_anything_that_a_sweep_writes(
+    tiny_recipe: Recipes, points: list[SweepPoint], tmp_path: Path
+) -> None:
+    write_report(tiny_recipe(sweep=GRID), tmp_path, SweepLedger(points))
+    written = {entry.name for entry in tmp_path.iterdir()}
+    assert {"report.html", "summary.md"} < written <= set(OWN_NAMES)
 
 
 @pytest.fixture
