@@ -1,8 +1,9 @@
 """A recipe with a sweep section -> one recipe a run. Pure: nothing is read or written.
 
 A point is a set of overrides, dotted keys or whole sections, and perhaps `name` and `published`.
-Points are zipped, a grid is every combination; either is run once a seed. Runs that differ in their
-seed alone are one group.
+Points are zipped, a grid is every combination; either is run once a seed. Runs whose names are the
+same but for the seed are one group, and may differ in nothing else; a point with a name of its own
+is in the group of that name, whatever it sets.
 """
 
 import hashlib
@@ -25,6 +26,7 @@ SWEEP_KEYS = ("runs_dir", "sweep")  # a point's place on disk follows from the s
 PUBLISHED = "published"
 LABEL_CHARS = 80
 DIGEST_CHARS = 8
+MAX_NAME_BYTES = 200  # folders and files are named after a point, of 255 bytes at most
 
 Overrides = dict[str, Any]
 
@@ -36,8 +38,8 @@ class SweepPoint:
     Attributes:
         name: unique in the sweep and safe as a folder's name.
         recipe: complete; its sweep is None, its run goes to <runs_dir>/<sweep>/<name>.
-        group: the name without its seed, the same for runs that differ in their seed alone; the
-            sweep's name where nothing else is set.
+        group: the name without its seed: seeds of the sweep, or of points without names of their
+            own, are runs of one group; the sweep's name where nothing else is set.
         published: figures of others for the settings of the group; None where it carries none.
     """
 
@@ -51,13 +53,15 @@ def expand_points(recipe: Recipe) -> list[SweepPoint]:
     """All runs of a sweep, in the order they stand in the recipe, seeds innermost.
 
     Raises:
-        RecipeError: there is no sweep, a point is no legal recipe, or two share a name.
+        RecipeError: there is no sweep, a point is no legal recipe, its name is too long, or two
+            share one.
     """
     sweep = recipe.sweep
     if sweep is None:
         raise RecipeError(f"{recipe.name}: no sweep to expand; give sweep.points, .grid or .seeds")
     chosen = list(_list_overrides(recipe.name, sweep))
     labels = label_points(chosen, num_seeds=len(sweep.seeds or ()))
+    _check_lengths(recipe.name, labels)
     _check_unique(recipe.name, labels)
     groups = _label_groups(recipe.name, chosen)
     points = [
@@ -195,6 +199,16 @@ def _make_safe(label: str) -> str:
         return label
     digest = hashlib.sha256(label.encode()).hexdigest()[:DIGEST_CHARS]
     return f"{safe[: LABEL_CHARS - DIGEST_CHARS - 1]}-{digest}"
+
+
+def _check_lengths(sweep_name: str, labels: Sequence[str]) -> None:
+    for number, label in enumerate(labels, start=1):
+        size = len(label.encode(errors="replace"))
+        if size > MAX_NAME_BYTES:
+            raise RecipeError(
+                f"{sweep_name}, sweep point {number}: its name, {label[:20]}..., has {size} bytes;"
+                f" at most {MAX_NAME_BYTES} are allowed"
+            )
 
 
 def _check_unique(sweep_name: str, labels: Sequence[str]) -> None:

@@ -8,6 +8,8 @@ from qarank.config.schema import Recipe
 from qarank.config.sweep_points import expand_points, label_points
 from qarank.errors import RecipeError
 
+SNOWMAN = "\N{SNOWMAN}"  # three bytes
+
 
 def sweep_recipe(**sweep: object) -> Recipe:
     mapping = {
@@ -137,6 +139,10 @@ def test_a_group_is_named_as_its_runs_without_the_seed(
 PAPER = {"exact": 86.0, "f1": 88.9, "source": "a paper"}
 
 
+def test_a_name_of_200_bytes_is_allowed() -> None:
+    assert names_of(points=[{"name": "x" * 200}]) == ["x" * 200]
+
+
 def test_published_figures_stand_beside_a_group_and_change_no_run() -> None:
     carrying = expand_points(
         sweep_recipe(points=[{"adapter.r": 6, "published": PAPER}, {"adapter.r": 9}], seeds=[1, 2])
@@ -215,6 +221,14 @@ def test_wrong_published_figures_are_told_in_one_line(figures: object, line: str
             "study, sweep point 2 (r3): allocator.target_r is 4; it must be at most adapter.r, 3",
         ),
         ({"points": [{"name": "a/b"}]}, "study, sweep point 1 (a/b): name is 'a/b'; it names a"),
+        (
+            {"points": [{"adapter.r": 6}, {"name": "x" * 196}], "seeds": [1]},
+            "study, sweep point 2: its name, xxxxxxxxxxxxxxxxxxxx..., has 202 bytes; at most 200",
+        ),
+        (
+            {"points": [{"name": SNOWMAN * 67}]},
+            f"study, sweep point 1: its name, {20 * SNOWMAN}..., has 201 bytes; at most 200",
+        ),
         ({"points": [{"sweep.seeds": [1]}]}, "study, sweep point 1: sweep.seeds belongs to the"),
         ({"points": [{"runs_dir": "x"}]}, "study, sweep point 1: runs_dir belongs to the whole"),
         (
