@@ -44,7 +44,8 @@ def share_threads(
     named = environment.get("OMP_NUM_THREADS", "")
     if asked is not None:
         return asked
-    return int(named) if named.isdecimal() else max(1, num_cores // num_processes)
+    count = int(named) if named.isdecimal() else 0
+    return count or max(1, num_cores // num_processes)  # 0 is no number of threads
 
 
 def build_job(sweep_dir: Path, point: SweepPoint, share: Share) -> Job:

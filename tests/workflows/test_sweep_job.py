@@ -30,6 +30,10 @@ def test_a_job_trains_the_points_own_recipe(
         ({}, 2, 2),
         ({"OMP_NUM_THREADS": "3"}, None, 3),
         ({"OMP_NUM_THREADS": "3"}, 2, 2),
+        *(
+            ({"OMP_NUM_THREADS": odd}, None, 4)
+            for odd in ("0", "", "-2", "many", "2.5", "\N{SUPERSCRIPT TWO}")
+        ),
     ],
 )
 def test_threads_are_as_asked_else_as_named_else_the_cores_shared(
