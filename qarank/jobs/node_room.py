@@ -7,6 +7,7 @@ from typing import Any
 from qarank.jobs.job import Job
 
 MAX_SHOWN = 4  # sizes of nodes in a message
+FEWER_CPUS = "; --threads asks for fewer CPUs"
 
 
 @dataclass(frozen=True, order=True)
@@ -48,7 +49,9 @@ def find_misfit(jobs: Sequence[Job], rooms: Sequence[Room]) -> str | None:
     for job in jobs:
         need = Room(job.num_gpus, job.num_threads)
         if not any(room.holds(need) for room in rooms):
-            return f"{job.name} needs {need} on one node; {_describe(rooms)}"
+            lacks_cpus = any(room.gpus >= need.gpus for room in rooms)
+            way_out = FEWER_CPUS if lacks_cpus else ""
+            return f"{job.name} needs {need} on one node; {_describe(rooms)}{way_out}"
     return None
 
 

@@ -41,7 +41,8 @@ def test_jobs_that_fit_on_some_node_each_fit() -> None:
             9,
             [Room(1, 8), Room(0, 16)],
             "b needs 1 GPU and 9 CPUs on one node; "
-            "the cluster's nodes have 1 GPU and 8 CPUs, or 0 GPUs and 16 CPUs",
+            "the cluster's nodes have 1 GPU and 8 CPUs, or 0 GPUs and 16 CPUs; "
+            "--threads asks for fewer CPUs",
         ),
         (1, 1, [], "b needs 1 GPU and 1 CPU on one node; the cluster has no node"),
     ],
