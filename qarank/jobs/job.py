@@ -31,7 +31,7 @@ class Job:
     command: Sequence[str]
     directory: Path
     log: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # it may hold a token
     num_gpus: int = 0
     num_threads: int = 1
 

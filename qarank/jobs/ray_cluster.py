@@ -5,6 +5,7 @@ environment at the same path: a job is the same command as on one machine.
 """
 
 import logging
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,6 +82,8 @@ class RayExecutor:
                 raise LaunchError(misfit)
             try:
                 _Course(ray, watch, self.num_jobs or len(jobs)).run(jobs)
+            except BrokenPipeError:
+                raise  # of what we print: nothing reads it any more
             except (ConnectionError, ray.exceptions.RaySystemError) as error:
                 raise LostProcessError(f"the Ray cluster is gone: {say_briefly(error)}") from error
 
@@ -154,7 +157,11 @@ class _Course:
             unfit = f"it cannot be started on its node, which lacks this environment: {reason}"
             self._finish(attempt, JobEnd(NOT_STARTED, unfit))
             return
-        if attempt.number == MOST_STARTS or self.watch.is_stopping():
+        if self.watch.is_stopping():
+            lost = JobEnd(128 + signal.SIGTERM, f"its node or worker was lost: {reason}")
+            self._finish(attempt, lost)
+            return
+        if attempt.number == MOST_STARTS:
             times = f", as {attempt.number - 1} before it" if attempt.number > 1 else ""
             lost = JobEnd(RunError.exit_code, f"its node or worker was lost{times}: {reason}")
             self._finish(attempt, lost)

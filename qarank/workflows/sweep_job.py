@@ -12,6 +12,20 @@ from qarank.config.sweep_points import SweepPoint
 from qarank.jobs.job import Job
 
 JOBS = "jobs"  # the folder of recipes and logs, in the sweep's
+TRAVELLING = (  # what decides results, and where things are found, on whatever machine a job runs
+    "PYTHONPATH",
+    "QARANK_CACHE",
+    "XDG_CACHE_HOME",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "HF_DATASETS_CACHE",
+    "HF_HUB_OFFLINE",
+    "HF_DATASETS_OFFLINE",
+    "TRANSFORMERS_OFFLINE",
+    "HF_ENDPOINT",
+    "HF_TOKEN",
+    "TOKENIZERS_PARALLELISM",
+)
 WRITER_WAIT_S = 120  # a process that lost its sweep, or its machine, saves and ends
 
 
@@ -64,7 +78,7 @@ def build_job(sweep_dir: Path, point: SweepPoint, share: Share) -> Job:
         ],
         directory=Path.cwd(),
         log=log,
-        environment={"OMP_NUM_THREADS": str(share.threads), **_search_path()},
+        environment={"OMP_NUM_THREADS": str(share.threads), **_travelling(os.environ)},
         num_gpus=share.num_gpus,
         num_threads=share.threads * share.nproc,
     )
@@ -76,6 +90,6 @@ def job_paths(sweep_dir: Path, point: str) -> tuple[Path, Path]:
     return folder / f"{point}.yaml", folder / f"{point}.log"
 
 
-def _search_path() -> dict[str, str]:
-    """Where this process finds its modules, so that the job, elsewhere too, finds the same."""
-    return {"PYTHONPATH": os.environ["PYTHONPATH"]} if os.environ.get("PYTHONPATH") else {}
+def _travelling(environment: Mapping[str, str]) -> dict[str, str]:
+    """What is set here and goes with a job, so that elsewhere too it finds and does the same."""
+    return {name: environment[name] for name in TRAVELLING if name in environment}

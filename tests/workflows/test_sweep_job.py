@@ -6,7 +6,7 @@ import pytest
 from qarank.config.load import load_recipe
 from qarank.config.schema import Recipe
 from qarank.config.sweep_points import SweepPoint
-from qarank.workflows.sweep_job import Share, build_job, job_paths, share_threads
+from qarank.workflows.sweep_job import TRAVELLING, Share, build_job, job_paths, share_threads
 
 
 def test_a_job_trains_the_points_own_recipe(
@@ -21,6 +21,20 @@ def test_a_job_trains_the_points_own_recipe(
     assert job.command[-2:] == ["--nproc", "2"]
     assert (job.name, job.log, job.directory) == ("a", log, tmp_path)
     assert (job.num_gpus, job.num_threads, job.environment["OMP_NUM_THREADS"]) == (2, 6, "3")
+
+
+def test_what_decides_results_goes_with_a_job_as_far_as_it_is_set(
+    tiny_recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in TRAVELLING:
+        monkeypatch.delenv(name, raising=False)
+    here = {"HF_HOME": "/shared/hub", "HF_TOKEN": "secret", "QARANK_CACHE": "/shared/features"}
+    for name, value in here.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")  # of this machine alone
+    job = build_job(tmp_path, SweepPoint("a", tiny_recipe(name="a"), group="a"), Share())
+    assert job.environment == {"OMP_NUM_THREADS": "1", **here}
+    assert "secret" not in repr(job)
 
 
 @pytest.mark.parametrize(
