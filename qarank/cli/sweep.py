@@ -47,7 +47,7 @@ ThreadsOption = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="CPU threads of each process; default: the cores shared out.",
+        help="CPU threads of each process; default: OMP_NUM_THREADS, else the cores shared out.",
         show_default=False,
     ),
 ]
@@ -85,8 +85,9 @@ def sweep(
 ) -> None:
     """Run the points of a recipe; ends with a table, plots and a page, report.html.
 
-    Stopped in any way, it goes on by the same command: finished points are kept, unfinished ones
-    resumed, changed ones run anew. A point that fails stops no other.
+    Stopped in any way, it goes on by the same command (without --overwrite, which begins anew):
+    finished points are kept, unfinished ones resumed, changed ones run anew. A point that fails
+    stops no other.
 
     Example: qarank sweep recipes/quickstart.yaml
     """
@@ -96,13 +97,6 @@ def sweep(
 
     asked = load_recipe(recipe, overrides or [])
     points = expand_points(asked)  # a wrong one is told before torch loads
-    if dry_run:
-        from qarank.cli.sweep_plan import show_plan
-
-        show_plan(asked, only=only, as_json=as_json)
-        return
-    from qarank.cli.sweep_progress import follow_points
-    from qarank.workflows.sweep import run_sweep
     from qarank.workflows.sweep_setup import SweepOptions
 
     options = SweepOptions(
@@ -113,8 +107,16 @@ def sweep(
         jobs=jobs,
         nproc=nproc,
         threads=threads,
-        resume_command=shlex.join(["qarank", *sys.argv[1:]]),
+        resume_command=shlex.join(["qarank", *(a for a in sys.argv[1:] if a != "--overwrite")]),
     )
+    if dry_run:
+        from qarank.cli.sweep_plan import show_plan
+
+        show_plan(asked, options, as_json=as_json)
+        return
+    from qarank.cli.sweep_progress import follow_points
+    from qarank.workflows.sweep import run_sweep
+
     with follow_points([point.name for point in points], shown=not quiet) as listener:
         outcome = run_sweep(asked, options, listener)
     show_outcome(outcome, as_json=as_json)

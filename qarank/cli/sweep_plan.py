@@ -1,6 +1,6 @@
 """sweep --dry-run: each point with its schedule, parameters and time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -10,24 +10,48 @@ from qarank.cli.render import format_value, print_json, print_table
 
 if TYPE_CHECKING:
     from qarank.config.schema import Recipe
+    from qarank.workflows.sweep_plan import SweepPlan
+    from qarank.workflows.sweep_setup import SweepOptions
+
+SHOWN_NAMES = 6
 
 
-def show_plan(recipe: "Recipe", *, only: str | None, as_json: bool) -> None:
-    """Plan a sweep and print it; a point that cannot run says why."""
+def show_plan(recipe: "Recipe", options: "SweepOptions", *, as_json: bool) -> None:
+    """Plan a sweep and print it; a point that cannot run says why.
+
+    Raises:
+        QarankError: the sweep would not begin, or no point can run.
+    """
     from qarank.workflows.sweep_plan import plan_sweep
 
-    points = plan_sweep(recipe, only=only)
+    plan = plan_sweep(recipe, options)
     if as_json:
-        print_json(points)
-        return
+        print_json(plan.points)
+    else:
+        _print_plan(recipe.name, plan)
+    plan.require_one()
+
+
+def _print_plan(name: str, plan: "SweepPlan") -> None:
     columns = ["point", "state", "method", "rate", "steps", "budget", "trained", "time", "memory"]
-    print_table(
-        f"points of {recipe.name}", columns, [_row(point) for point in points], note=_note(points)
-    )
+    rows = [_row(point) for point in plan.points]
+    print_table(f"points of {name}", columns, rows, note=_note(plan.points, plan.jobs))
+    for line in _list_reasons(plan.points):
+        typer.echo(line)
+
+
+def _list_reasons(points: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Why points cannot run or are run anew; a reason that several have, once."""
+    sharing: dict[str, list[str]] = {}
     for point in points:
         for reason in (point["problem"], point.get("change")):
             if reason:
-                typer.echo(f"{point['point']}: {reason}")
+                sharing.setdefault(reason, []).append(point["point"])
+    for reason, names in sharing.items():
+        shown = ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "")
+        yield (
+            f"{shown}: {reason}" if len(names) == 1 else f"{len(names)} points ({shown}): {reason}"
+        )
 
 
 def _row(point: Mapping[str, Any]) -> list[Any]:
@@ -59,11 +83,26 @@ def _budget(point: Mapping[str, Any]) -> str | None:
     )
 
 
-def _note(points: list[dict[str, Any]]) -> str:
-    seconds = [
-        point["estimated_s"]
-        for point in points
-        if point["problem"] is None and point["state"] != "finished"
-    ]
-    total = f"about {format_duration(sum(seconds))} in all, one after the other" if seconds else ""
-    return f"{total}; timed here, on all cores" if total else "nothing is left to run"
+def _note(points: Sequence[Mapping[str, Any]], jobs: int) -> str:
+    """How many cannot run, and how long the others take."""
+    able = [point for point in points if point["problem"] is None]
+    left = [point for point in able if point["state"] != "finished"]
+    unable = f"{len(points) - len(able)} of {len(points)} points cannot run"
+    parts = [unable] if len(able) < len(points) else []
+    if left:
+        parts += [_total([point["estimated_s"] for point in left], jobs)]
+        parts += ["timed here, a point on all cores"]
+        if any(point["state"] == "unfinished" for point in left):
+            parts += ["an unfinished point's time is from its start"]
+    elif able:
+        parts += ["nothing is left to run"]
+    return "; ".join(parts)
+
+
+def _total(seconds: Sequence[float], jobs: int) -> str:
+    """As long as the longest at least; cores that points share are not reckoned with."""
+    at_a_time = min(jobs, len(seconds))
+    total = format_duration(max(sum(seconds) / at_a_time, *seconds))
+    if at_a_time == 1:
+        return f"about {total} in all, one after the other"
+    return f"about {total} in all, divided by the {at_a_time} points that run at a time"

@@ -1,21 +1,54 @@
 """What a sweep would be: each point with its schedule, parameters and time; nothing is run."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from qarank.config.schema import Recipe
-from qarank.config.sweep_points import SweepPoint, expand_points
-from qarank.workflows.prepare import Prepared
+from qarank.config.sweep_points import expand_points
+from qarank.jobs.local import LocalExecutor
+from qarank.workflows.prepare import Prepared, naming_point
 from qarank.workflows.rehearsal import estimate_prepared
 from qarank.workflows.sweep_check import CheckedPoint, check_points
 from qarank.workflows.sweep_rows import name_method
-from qarank.workflows.sweep_setup import choose_points
-from qarank.workflows.sweep_state import judge_standing
+from qarank.workflows.sweep_setup import (
+    SweepOptions,
+    check_sweep_dir,
+    choose_executor,
+    choose_points,
+)
+from qarank.workflows.sweep_state import Standing, judge_standing
 from qarank.workflows.train import run_path
 
 FREE = {  # keys that do not change what a step costs
     "allocator": {"target_r", "target_total", "tinit", "tfinal", "delta_t", "beta1", "beta2"},
     "train": {"learning_rate", "learning_rate_ratio_E", "warmup_steps", "weight_decay", "schedule"},
 }
+OVERWRITTEN = "overwritten"  # the state of a run that is there and would be run again
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """What a sweep would be.
+
+    Attributes:
+        points: a mapping each: where it stands, its schedule, parameters and estimated seconds. One
+            that cannot run has a `problem`, and of the rest only what its recipe says.
+        jobs: points at a time.
+        checked: what they were made from.
+    """
+
+    points: Sequence[dict[str, Any]]
+    jobs: int
+    checked: Sequence[CheckedPoint]
+
+    def require_one(self) -> None:
+        """Raise the first point's problem where no point can run, as the sweep itself would."""
+        first = self.checked[0]
+        if first.problem is not None and all(each.problem is not None for each in self.checked):
+            with naming_point(first.point.name):
+                raise first.problem
 
 
 class EstimateOnce:
@@ -37,23 +70,27 @@ def cost_key(recipe: Recipe) -> str:
     return recipe.model_dump_json(exclude={"name": True, "runs_dir": True, "seed": True, **FREE})
 
 
-def plan_sweep(recipe: Recipe, *, only: str | None = None) -> list[dict[str, Any]]:
-    """A mapping a point: where it stands, its schedule, parameters and estimated seconds.
-
-    A point that cannot run has a `problem`, and of the rest only what its recipe says.
+def plan_sweep(recipe: Recipe, options: SweepOptions) -> SweepPlan:
+    """Look at each point; where the sweep itself would refuse to begin, so does this.
 
     Args:
         recipe: with a sweep.
-        only: see `choose_points`.
+        options: what the sweep would be called with.
 
     Raises:
-        RecipeError: there is no sweep, or a point of it is no legal recipe.
+        QarankError: the recipe, its points or the options, or the sweep's folder is a run's.
     """
-    points = choose_points(expand_points(recipe), only)
-    return [_describe(checked) for checked in check_points(points, estimate=EstimateOnce())]
+    points = expand_points(recipe)
+    chosen = choose_points(points, options.only)
+    check_sweep_dir(Path(recipe.runs_dir) / recipe.name, points)
+    executor, _ = choose_executor(recipe, options)  # starts nothing
+    jobs = len(executor.places) if isinstance(executor, LocalExecutor) else options.jobs or 1
+    checked = check_points(chosen, estimate=EstimateOnce())
+    described = [_describe(each, overwrite=options.overwrite) for each in checked]
+    return SweepPlan(described, jobs, checked)
 
 
-def _describe(checked: CheckedPoint) -> dict[str, Any]:
+def _describe(checked: CheckedPoint, *, overwrite: bool) -> dict[str, Any]:
     point = checked.point
     asked = {
         "point": point.name,
@@ -66,17 +103,20 @@ def _describe(checked: CheckedPoint) -> dict[str, Any]:
         "seed": point.recipe.seed,
     }
     return {**asked, "problem": None if checked.problem is None else str(checked.problem)} | (
-        _describe_plan(point, checked) if checked.problem is None else {}
+        _describe_plan(checked, overwrite=overwrite) if checked.problem is None else {}
     )
 
 
-def _describe_plan(point: SweepPoint, checked: CheckedPoint) -> dict[str, Any]:
+def _describe_plan(checked: CheckedPoint, *, overwrite: bool) -> dict[str, Any]:
     plan, estimate = checked.plan, checked.estimate
     assert plan is not None and estimate is not None  # it can run, and an estimate was asked for
     schedule = plan.to_dict()["schedule"]
     standing, change = judge_standing(checked)
+    state = standing.value
+    if overwrite and standing is not Standing.NEW:
+        state, change = OVERWRITTEN, ""
     return {
-        "state": standing.value,
+        "state": state,
         "change": change or None,
         "features": plan.num_features,
         "total_steps": plan.total_steps,
