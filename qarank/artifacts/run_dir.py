@@ -131,12 +131,13 @@ def step_folders(parent: Path) -> list[Path]:
     )
 
 
-def claim_run_dir(path: Path, *, overwrite: bool) -> RunDir:
+def claim_run_dir(path: Path, *, overwrite: bool, wait_s: float = 0.0) -> RunDir:
     """Make or empty a run folder; from here on its run.json says whose it is.
 
     Args:
         path: the folder; made with its parents.
         overwrite: replace a run that is there. Files that are not a run's are never touched.
+        wait_s: as `lock_folder` has it.
 
     Raises:
         RunDirError: a run is there and overwrite is False, another process is writing it, or the
@@ -144,7 +145,7 @@ def claim_run_dir(path: Path, *, overwrite: bool) -> RunDir:
     """
     check_claimable(path, overwrite=overwrite)
     run_dir = make_run_dir(path)
-    with run_dir.lock():
+    with run_dir.lock(wait_s=wait_s):
         empty_run_dir(run_dir, overwrite=overwrite)
     return run_dir
 

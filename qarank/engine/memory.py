@@ -23,9 +23,10 @@ def peak_bytes(device: torch.device) -> int:
     """
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    if STATUS.is_file():  # of this program alone: getrusage's counts what started it, too
-        (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
+    lines = STATUS.read_text().splitlines() if STATUS.is_file() else []
+    for line in lines:
+        if line.startswith("VmHWM:"):  # of this program alone: getrusage's counts what started it
+            return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT
 
 

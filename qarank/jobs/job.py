@@ -64,12 +64,15 @@ class Watch:
     """What whoever started jobs is told of them, and asked. All are called in one thread.
 
     Attributes:
+        admits: asked of a job's name right before its process is started for the first time; one
+            that is refused is left out, and nothing more is told of it.
         started: a job's name, when its process starts; once more where its machine was lost.
         ended: its name and end.
         tick: called several times a second.
         is_stopping: whether jobs that run are to be stopped, and no more started.
     """
 
+    admits: Callable[[str], bool] = lambda name: True
     started: Callable[[str], None] = lambda name: None
     ended: Callable[[str, JobEnd], None] = lambda name, end: None
     tick: Callable[[], None] = lambda: None

@@ -46,6 +46,8 @@ class LocalExecutor:
                 each.child.close()
 
     def _start(self, job: Job, free: list[Place], running: list[_Running], watch: Watch) -> None:
+        if not watch.admits(job.name):
+            return
         place = free.pop(0)
         try:
             child = Child(place_job(job, place))

@@ -101,7 +101,9 @@ class _Course:
         try:
             while self.running or (waiting and not self.watch.is_stopping()):
                 while waiting and len(self.running) < self.most and not self.watch.is_stopping():
-                    self._submit(waiting.pop(0), number=1)
+                    job = waiting.pop(0)
+                    if self.watch.admits(job.name):
+                        self._submit(job, number=1)
                 self.watch.tick()
                 self._look()
                 if self.watch.is_stopping():

@@ -1,14 +1,12 @@
 """One training run from its first step, or the one after a checkpoint, to its last."""
 
 import signal
-import time
 from typing import Any, NoReturn
 
 from qarank.adapters.orthogonality import penalty_by_matrix
 from qarank.artifacts.run_dir import RunDir
 from qarank.engine.generators import seed_process
 from qarank.engine.hooks import StepReport
-from qarank.engine.memory import peak_bytes
 from qarank.engine.progress import ProgressBar
 from qarank.engine.signals import Requests
 from qarank.engine.tracking import MetricSink, StepLogger
@@ -29,6 +27,7 @@ from qarank.workflows.hparams import FIGURES, list_hparams, pick_figures
 from qarank.workflows.prepare import Prepared
 from qarank.workflows.recorder import Progress, RankRecorder, RunRecorder
 from qarank.workflows.rehearsal import estimate_run
+from qarank.workflows.spent import Spent
 from qarank.workflows.verify import check_allocation, check_reloaded, check_steps
 
 
@@ -55,7 +54,7 @@ class TrainingSession:
         show_progress: bool = False,
     ) -> None:
         self.prepared, self.run_dir, self.tracker = prepared, run_dir, tracker
-        self.setting, self.processes = setting, setting.processes
+        self.setting, self.processes, self.spent = setting, setting.processes, Spent(setting.device)
         self.recipe, self.plan = prepared.recipe, prepared.plan
         self.show_progress = show_progress and self.processes.is_main
         self.model, self.layers = build_model(prepared, setting)
@@ -100,6 +99,7 @@ class TrainingSession:
         if self.processes.on_main(self.recorder.has_lost_best):
             self.recorder.forget_best()
         self.rank_recorder.num_revived = facts["num_revived"]
+        self.spent.load_state_dict(facts.get("spent", {}))
         self.first_step, self.is_settled = facts["global_step"] + 1, facts["is_settled"]
 
     def estimate(self) -> dict[str, Any]:
@@ -121,7 +121,6 @@ class TrainingSession:
             StoppedError: a signal asked for it; a checkpoint has been written.
             RunError: the run cannot go on.
         """
-        started = time.perf_counter()
         if self.allocator is not None and self.first_step == 1:
             self.allocator.before_training()
         self.tracker.start_hparams(list_hparams(self.recipe, self.plan), FIGURES)
@@ -135,7 +134,7 @@ class TrainingSession:
         check_steps(total, self.trainer.num_skipped)
         difference = self.processes.on_main(self._compare_reloaded)
         self.tracker.log_hparams(total, list_hparams(self.recipe, self.plan), figures)
-        return self._sum_up(time.perf_counter() - started, difference)
+        return self._sum_up(difference)
 
     def _fit(self) -> None:
         self.trainer.held_step = self.first_step - 1
@@ -198,6 +197,7 @@ class TrainingSession:
             "logger": self.logger.state_dict(),
             "progress": self.recorder.progress.state_dict(),
             "num_revived": self.rank_recorder.num_revived,
+            "spent": self.spent.state_dict(),
         }
 
     def _build_rank_recorder(self) -> RankRecorder:
@@ -231,7 +231,7 @@ class TrainingSession:
             self.setting.precision,
         )
 
-    def _sum_up(self, seconds: float, difference: float) -> dict[str, Any]:
+    def _sum_up(self, difference: float) -> dict[str, Any]:
         progress, total = self.recorder.progress, self.plan.total_steps
         return {
             "checkpoint": self.run_dir.checkpoint_dir(total).name,
@@ -244,7 +244,7 @@ class TrainingSession:
             "num_skipped": progress.num_skipped,
             "train_s": progress.seconds,
             "features_per_s": progress.rows / progress.seconds,
-            "total_s": seconds,
-            "peak_bytes": max(self.processes.gather(peak_bytes(self.setting.device))),
+            "total_s": self.spent.total_s,
+            "peak_bytes": max(self.processes.gather(self.spent.peak_bytes)),
             "reload_difference": difference,
         }

@@ -4,9 +4,11 @@ A sweep that was stopped, however, goes on by the same command: finished points 
 ones resumed, and those whose recipe or data have changed run anew.
 """
 
+import logging
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from qarank.artifacts.lock import lock_folder
@@ -20,7 +22,7 @@ from qarank.report.study import Results
 from qarank.workflows.point_progress import PointProgress
 from qarank.workflows.prepare import naming_point
 from qarank.workflows.sweep_check import CheckedPoint, check_points
-from qarank.workflows.sweep_job import Share, build_job, job_paths
+from qarank.workflows.sweep_job import WRITER_WAIT_S, Share, build_job, job_paths
 from qarank.workflows.sweep_ledger import SweepLedger
 from qarank.workflows.sweep_output import write_report, write_summary
 from qarank.workflows.sweep_setup import (
@@ -29,8 +31,9 @@ from qarank.workflows.sweep_setup import (
     choose_executor,
     choose_points,
 )
-from qarank.workflows.sweep_state import Standing, judge_standing, put_aside
+from qarank.workflows.sweep_state import Standing, bring_back, judge_standing, put_aside
 
+LOG = logging.getLogger("qarank")
 OWN_WORDS = "qarank: "  # opens the last line of a command that fails
 
 
@@ -74,6 +77,9 @@ def run_sweep(recipe: Recipe, options: SweepOptions, listener: Listener) -> Swee
     sweep_dir = Path(recipe.runs_dir) / recipe.name
     check_sweep_dir(sweep_dir, points)
     executor, share = choose_executor(recipe, options)
+    if sweep_dir.is_dir():
+        with lock_folder(sweep_dir):
+            pass  # refused now, not after all points have been looked at
     checked = check_points(chosen)
     _require_one(checked)
     make_run_dir(sweep_dir)
@@ -102,7 +108,9 @@ class _SweepRun:
     ) -> None:
         self.recipe, self.sweep_dir, self.ledger = recipe, sweep_dir, ledger
         self.listener, self.signals = listener, signals
+        self._to_do: dict[str, Callable[[], None]] = {}  # point -> what makes its folder ready
         self.watch = Watch(
+            admits=self._admit,
             started=self._started,
             ended=self._ended,
             tick=lambda: listener.ticked(ledger.progress),
@@ -117,24 +125,35 @@ class _SweepRun:
                 raise checked.problem
             if self._is_done(checked, overwrite=options.overwrite):
                 return []
+            self._to_do[name] = partial(_make_ready, checked, overwrite=options.overwrite)
             return [build_job(self.sweep_dir, checked.point, share)]
         except QarankError as error:
             self._fail(name, str(error), error.exit_code)
             return []
 
     def _is_done(self, checked: CheckedPoint, *, overwrite: bool) -> bool:
-        """Whether nothing is left to do; if not, the point's folder is made ready for it."""
-        name, (standing, change) = checked.point.name, judge_standing(checked)
+        """Whether nothing is left to do."""
+        name = checked.point.name
         if overwrite:
-            claim_run_dir(checked.run_dir.path, overwrite=True)
-        elif standing is Standing.CHANGED:
-            put_aside(checked, change)
-        elif standing is Standing.FINISHED:
-            self.ledger.note(name, is_current=True, was_finished=True)
-            self.listener.changed(name, "finished before, kept", "")
-            return True
-        self.ledger.note(name, is_current=not overwrite and standing is Standing.UNFINISHED)
-        return False
+            return False
+        standing, _ = judge_standing(checked)
+        if standing in (Standing.NEW, Standing.CHANGED) and bring_back(checked):
+            standing = Standing.FINISHED
+        if standing is not Standing.FINISHED:
+            self.ledger.note(name, is_current=standing is Standing.UNFINISHED)
+            return False
+        self.ledger.note(name, is_current=True, was_finished=True)
+        self.listener.changed(name, "finished before, kept", "")
+        return True
+
+    def _admit(self, name: str) -> bool:
+        """Make the point's folder ready; only now, so that a sweep stopped before loses nothing."""
+        try:
+            self._to_do[name]()
+        except QarankError as error:
+            self._fail(name, str(error), error.exit_code)
+            return False
+        return True
 
     def _started(self, name: str) -> None:
         self.ledger.note(name, is_current=True, is_running=True)
@@ -149,11 +168,28 @@ class _SweepRun:
             self.listener.changed(name, "stopped", "")
         else:
             self._fail(name, end.reason.removeprefix(OWN_WORDS), end.exit_code)
-        write_summary(self.recipe, self.sweep_dir, self.ledger)
+        try:
+            write_summary(self.recipe, self.sweep_dir, self.ledger)
+        except RunError as error:  # as on a full disk: other points may still come to their end
+            LOG.warning("the sweep's tables are not up to date: %s", error)
 
     def _fail(self, name: str, reason: str, exit_code: int) -> None:
         self.ledger.note(name, failure=reason, exit_code=exit_code)
         self.listener.changed(name, "failed", reason)
+
+
+def _make_ready(checked: CheckedPoint, *, overwrite: bool) -> None:
+    """Empty the folder that is to be overwritten; put a changed point's run aside.
+
+    Raises:
+        RunDirError: another process writes there, or the folder is somebody else's.
+    """
+    if overwrite:
+        claim_run_dir(checked.run_dir.path, overwrite=True, wait_s=WRITER_WAIT_S)
+        return
+    standing, change = judge_standing(checked)
+    if standing is Standing.CHANGED:
+        put_aside(checked, change)
 
 
 def _require_one(checked: Sequence[CheckedPoint]) -> None:

@@ -12,7 +12,8 @@ from transformers import PreTrainedTokenizerBase
 from qarank.artifacts.run_dir import RunDir, check_claimable
 from qarank.config.schema import Recipe
 from qarank.config.sweep_points import SweepPoint
-from qarank.errors import QarankError
+from qarank.errors import QarankError, RunDirError
+from qarank.workflows.budget import Ranks
 from qarank.workflows.fingerprint import fingerprint_parts
 from qarank.workflows.preflight import Plan
 from qarank.workflows.prepare import Parts, Prepared, describe_parts, load_parts, prepare_run
@@ -80,6 +81,15 @@ def check_points(
     return [found[point.name] for point in points]
 
 
+def _read_noted_ranks(run_dir: RunDir) -> Ranks | None:
+    """Those that a run of the point was given, as `plan_pattern` takes them."""
+    try:
+        ranks: Ranks | None = run_dir.read_run().get("plan", {}).get("pattern")
+    except RunDirError:
+        return None  # whether it matters is for whoever judges the run
+    return ranks
+
+
 def data_key(recipe: Recipe) -> str:
     """The same for recipes whose features are the same."""
     data, model = recipe.data, recipe.model
@@ -96,7 +106,8 @@ def _check_point(
     try:
         check_claimable(run_path(point.recipe), overwrite=True)  # not somebody else's
         check_reach(point.recipe)
-        prepared = prepare_run(point.recipe, load=load)
+        noted = _read_noted_ranks(RunDir(run_path(point.recipe)))
+        prepared = prepare_run(point.recipe, load=load, noted_ranks=noted)
         guess = None if estimate is None else estimate(prepared)
     except QarankError as error:
         return CheckedPoint(point, problem=error)

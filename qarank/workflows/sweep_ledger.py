@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from qarank.artifacts.run_dir import RunDir
 from qarank.config.sweep_points import SweepPoint
-from qarank.report.study import Row, State
+from qarank.errors import QarankError
+from qarank.report.study import Row
 from qarank.workflows.point_progress import PointProgress, read_progress
 from qarank.workflows.sweep_rows import read_row
 from qarank.workflows.sweep_state import find_recipe_change, has_begun
@@ -21,7 +22,7 @@ class Entry:
         is_current: its folder holds a run of its own recipe, as far as that is known.
         is_running: a process is at it.
         was_finished: an earlier call had run it.
-        failure: why it could not run; None where it did not fail in this call.
+        failure: why it could not run, or its folder not be read; None where nothing of it failed.
         exit_code: that a command of its own would have ended with.
     """
 
@@ -67,35 +68,46 @@ class SweepLedger:
 
     def rows(self) -> list[Row]:
         """Every point as its folder has it now."""
-        return [self._read_row(entry) for entry in self.entries.values()]
+        return [_read_row(entry) for entry in self.entries.values()]
 
     def progress(self) -> list[PointProgress]:
         """How far every point is now."""
-        return [self._read_progress(entry) for entry in self.entries.values()]
+        return [_read_progress(entry) for entry in self.entries.values()]
 
     def failed(self) -> list[Entry]:
         """Those that failed in this call."""
-        return [entry for entry in self.entries.values() if entry.failure is not None]
+        return [entry for entry in self.entries.values() if entry.exit_code != 0]
 
-    def _read_row(self, entry: Entry) -> Row:
+
+def _read_row(entry: Entry) -> Row:
+    """A folder that cannot be read is a failure of its point alone."""
+    try:
         row = read_row(
             entry.point,
             was_finished=entry.was_finished,
             failure=entry.failure,
             is_current=entry.is_current,
         )
-        return replace(row, state="running", reason=None) if entry.is_running else row
+    except QarankError as error:
+        row = read_row(entry.point, failure=str(error), is_current=False)
+    return replace(row, state="running", reason=None) if entry.is_running else row
 
-    def _read_progress(self, entry: Entry) -> PointProgress:
-        row = self._read_row(entry)
-        state: State = row.state
-        run_dir = RunDir(run_path(entry.point.recipe))
-        if state == "waiting":
-            return PointProgress(entry.point.name, state)
-        return read_progress(entry.point.name, run_dir, state, note=row.reason or "")
+
+def _read_progress(entry: Entry) -> PointProgress:
+    name, row = entry.point.name, _read_row(entry)
+    note = row.reason or ""
+    if row.state == "waiting":
+        return PointProgress(name, row.state)
+    try:
+        return read_progress(name, RunDir(run_path(entry.point.recipe)), row.state, note=note)
+    except QarankError as error:
+        return PointProgress(name, row.state, note=note or str(error))
 
 
 def _open_entry(point: SweepPoint) -> Entry:
     run_dir = RunDir(run_path(point.recipe))
-    is_own = has_begun(run_dir.read_run()) and not find_recipe_change(run_dir, point.recipe)
+    try:
+        is_own = has_begun(run_dir.read_run()) and not find_recipe_change(run_dir, point.recipe)
+    except QarankError as error:
+        return Entry(point, is_current=False, failure=str(error))
     return Entry(point, is_current=is_own)

@@ -9,16 +9,16 @@ from qarank.report.comparisons import compare_groups
 from qarank.report.groups import summarise_groups
 from qarank.report.page import build_page
 from qarank.report.pictures import draw_pictures
-from qarank.report.study import Results
+from qarank.report.study import Results, Study
 from qarank.report.sweep_table import to_csv, to_group_csv, to_markdown
 from qarank.workflows.sweep_ledger import SweepLedger
-from qarank.workflows.sweep_rows import build_study
+from qarank.workflows.sweep_rows import build_study, list_published
 from qarank.workflows.sweep_scores import read_scores
 
 
 def write_summary(recipe: Recipe, sweep_dir: Path, ledger: SweepLedger) -> Results:
     """The tables of what is there by now, without comparisons."""
-    study = build_study(recipe, sweep_dir, ledger.points, ledger.rows())
+    study = Study(recipe.name, ledger.rows(), published=list_published(ledger.points))
     results = Results(study, summarise_groups(study))
     _write_tables(sweep_dir, results)
     return results
@@ -29,7 +29,6 @@ def write_report(recipe: Recipe, sweep_dir: Path, ledger: SweepLedger) -> Result
 
     Raises:
         RunError: a file cannot be written.
-        DataError: answers or evaluation data that are compared cannot be read.
     """
     study = build_study(recipe, sweep_dir, ledger.points, ledger.rows())
     groups = summarise_groups(study)

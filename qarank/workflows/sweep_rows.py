@@ -1,6 +1,7 @@
 """A sweep's run folders as rows, and all of them as a study."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ from qarank.artifacts.run_dir import RunDir
 from qarank.config.load import dump_recipe
 from qarank.config.schema import Recipe
 from qarank.config.sweep_points import SweepPoint
+from qarank.errors import QarankError, RunDirError
 from qarank.report.study import Published, Row, State, Study
 from qarank.workflows.train import run_path
 
+LOG = logging.getLogger("qarank")
+Lines = list[dict[str, Any]]
 STATES: Mapping[str, State] = {
     "running": "stopped",  # unless somebody says that it runs
     "stopped": "stopped",
@@ -35,13 +39,19 @@ def read_row(
         was_finished: an earlier call had run it.
         failure: why it could not run, or how its process ended; None where it did not fail.
         is_current: whether the folder's run is the point's own, not one of an earlier recipe.
+
+    Raises:
+        RunDirError: the folder's run.json cannot be read.
     """
     run = RunDir(run_path(point.recipe)).read_run() if is_current else {}
     state: State = STATES.get(str(run.get("state")), "waiting")
     reason = run.get("reason") if state in ("failed", "stopped") else None
     if failure is not None:
         state, reason = "failed", failure
-    finished = _finished_values(run) if state == "finished" else {}
+    try:
+        finished = _finished_values(run) if state == "finished" else {}
+    except KeyError as error:
+        raise RunDirError(f"{run_path(point.recipe)}/run.json has no {error}") from error
     return Row(
         point=point.name,
         group=point.group,
@@ -102,27 +112,40 @@ def build_study(
     return Study(
         name=recipe.name,
         rows=rows,
-        published={
-            point.group: Published(
-                source=point.published.source,
-                exact=point.published.exact,
-                f1=point.published.f1,
-            )
-            for point in points
-            if point.published is not None
-        },
+        published=list_published(points),
         recipe=dump_recipe(recipe),
         data=newest.get("data", {}),
         versions=newest.get("versions", {}),
         hardware={**newest.get("hardware", {}), "precision": newest.get("precision")}
         if newest
         else {},
-        curves={name: read_json_lines(folder.metrics_path) for name, folder in folders.items()},
-        rounds={name: read_rounds(folder.ranks_path) for name, folder in folders.items()},
+        curves=_read_all(folders, lambda folder: read_json_lines(folder.metrics_path)),
+        rounds=_read_all(folders, lambda folder: read_rounds(folder.ranks_path)),
         links={
             name: folder.path.relative_to(sweep_dir).as_posix() for name, folder in folders.items()
         },
     )
+
+
+def list_published(points: Sequence[SweepPoint]) -> dict[str, Published]:
+    """Group -> figures of others, of those that carry some."""
+    found = {point.group: point.published for point in points}
+    return {
+        group: Published(source=figures.source, exact=figures.exact, f1=figures.f1)
+        for group, figures in found.items()
+        if figures is not None
+    }
+
+
+def _read_all(folders: Mapping[str, RunDir], read: Callable[[RunDir], Lines]) -> dict[str, Lines]:
+    """What is read of each run; one whose file is damaged is told and left out."""
+    found = {}
+    for name, folder in folders.items():
+        try:
+            found[name] = read(folder)
+        except QarankError as error:
+            LOG.warning("%s: left out of the plots: %s", name, error)
+    return found
 
 
 def _latest_run(folders: Sequence[RunDir]) -> dict[str, Any]:

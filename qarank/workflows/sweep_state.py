@@ -9,12 +9,12 @@ from qarank.artifacts.run_dir import RunDir, set_aside
 from qarank.config.differences import list_differences
 from qarank.config.load import load_recipe
 from qarank.config.schema import Recipe
-from qarank.errors import RecipeError
+from qarank.errors import QarankError, RecipeError
 from qarank.workflows.sweep_check import CheckedPoint
+from qarank.workflows.sweep_job import WRITER_WAIT_S
 
 LOG = logging.getLogger("qarank")
 EARLIER = "earlier"  # holds the runs of points that have changed since
-WRITER_WAIT_S = 60.0  # a process that lost its sweep saves and ends
 
 
 class Standing(Enum):
@@ -26,7 +26,7 @@ class Standing(Enum):
     CHANGED = "changed"
 
 
-def judge_standing(checked: CheckedPoint) -> tuple[Standing, str]:
+def judge_standing(checked: CheckedPoint, run_dir: RunDir | None = None) -> tuple[Standing, str]:
     """Where a point stands, and what has changed since its run, "" if nothing has.
 
     A run is the point's own if recipe and content of the data are the same; how it is made and
@@ -34,12 +34,14 @@ def judge_standing(checked: CheckedPoint) -> tuple[Standing, str]:
 
     Args:
         checked: a point that can run.
+        run_dir: another folder to judge as if it were the point's.
     """
-    run = checked.run_dir.read_run()
+    run_dir = run_dir or checked.run_dir
+    run = run_dir.read_run()
     if not has_begun(run):
         return Standing.NEW, ""
     recipe = checked.point.recipe
-    change = find_recipe_change(checked.run_dir, recipe) or _find_data_change(checked, run)
+    change = find_recipe_change(run_dir, recipe) or _find_data_change(checked, run)
     if change:
         return Standing.CHANGED, change
     return (Standing.FINISHED if run["state"] == "finished" else Standing.UNFINISHED), ""
@@ -64,6 +66,29 @@ def put_aside(checked: CheckedPoint, change: str) -> None:
         change,
         target,
     )
+
+
+def bring_back(checked: CheckedPoint) -> bool:
+    """Put a finished run of the point that was put aside in its place again, if there is one.
+
+    So that a change taken back, as a mistyped override, costs nothing.
+
+    Raises:
+        RunDirError: a process writes the run that is now in its place, or it cannot be moved.
+    """
+    run_dir = checked.run_dir
+    for folder in sorted((run_dir.path.parent / EARLIER).glob(f"{run_dir.path.name}-*")):
+        try:
+            is_finished = judge_standing(checked, RunDir(folder))[0] is Standing.FINISHED
+        except QarankError:  # damaged: of no use here
+            continue
+        if is_finished:
+            if run_dir.path.exists():
+                set_aside(run_dir, run_dir.path.parent / EARLIER, wait_s=WRITER_WAIT_S)
+            folder.rename(run_dir.path)
+            LOG.info("%s: its run in %s is of this recipe and is back", checked.point.name, folder)
+            return True
+    return False
 
 
 def find_recipe_change(run_dir: RunDir, recipe: Recipe) -> str:

@@ -27,6 +27,8 @@ class InProcess:
         for job in jobs:
             if watch.is_stopping():
                 return
+            if not watch.admits(job.name):
+                continue
             assert list(job.command[2:4]) == ["qarank", "train"] and "--resume" in job.command
             self.ran.append(job.name)
             watch.started(job.name)

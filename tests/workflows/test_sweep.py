@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import qarank.workflows.sweep as sweep_module
 from qarank.artifacts.lock import lock_folder
 from qarank.artifacts.run_dir import RunDir
 from qarank.config.load import parse_recipe
@@ -127,8 +128,67 @@ def test_a_point_that_was_changed_is_run_anew_and_its_earlier_run_kept(
     assert rows(outcome)["lora"]["final_ranks"] == 36
     assert RunDir(sweep.folder / "earlier/lora-1").read_run() == before
     assert "lora: adapter.r is 2 there, 3 here; it is run anew" in caplog.text
-    sweep(LORA)
-    assert (sweep.folder / "earlier/lora-2").is_dir()
+
+
+def test_a_change_taken_back_costs_nothing(
+    sweep: Sweeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "qarank")
+    first = timeless(sweep(LORA))
+    wider = {**LORA, "adapter": {"type": "frd", "r": 3}}
+    sweep(wider)
+    assert timeless(sweep(LORA)) == first and sweep.executor.ran == []
+    assert "its run in" in caplog.text and "is of this recipe and is back" in caplog.text
+    sweep(wider)
+    assert sweep.executor.ran == []
+    assert [path.name for path in (sweep.folder / "earlier").iterdir()] == ["lora-1"]
+
+
+def test_a_sweep_stopped_before_a_point_began_has_not_touched_it(
+    tiny_recipe: Callable[..., Recipe], in_process: Callable[..., InProcess], tmp_path: Path
+) -> None:
+    calm = Sweeper(tiny_recipe, in_process(), tmp_path / "runs/tiny")
+    calm()
+    executor = in_process(lambda job: os.kill(os.getpid(), signal.SIGINT))
+    hasty = Sweeper(tiny_recipe, executor, tmp_path / "runs/tiny")
+    with pytest.raises(StoppedError):
+        hasty(options=SweepOptions(overwrite=True))
+    assert RunDir(hasty.folder / "adalora").is_finished
+
+
+def test_a_damaged_point_fails_alone(sweep: Sweeper, caplog: pytest.LogCaptureFixture) -> None:
+    sweep()
+    with (sweep.folder / "lora/metrics.jsonl").open("a") as file:
+        file.write("{\n")
+    for path in RunDir(sweep.folder / "lora").evals_dir.rglob("predictions.json"):
+        path.unlink()
+    outcome = sweep()
+    assert outcome.failure is None
+    assert "lora: left out of the plots" in caplog.text
+    assert "lora: not compared with others" in caplog.text
+    (sweep.folder / "lora/run.json").write_text("{")
+    outcome = sweep(options=SweepOptions(only="adalora"))
+    assert outcome.failure is None
+    found = rows(outcome)
+    assert found["adalora"]["state"] == "finished"
+    assert found["lora"]["state"] == "failed" and "run.json" in found["lora"]["reason"]
+    assert isinstance(sweep().failure, QarankError)
+    assert sweep(options=SweepOptions(overwrite=True)).failure is None
+
+
+def test_a_summary_that_cannot_be_written_on_the_way_stops_no_point(
+    sweep: Sweeper, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = []
+
+    def refuse(*_: Any) -> None:
+        calls.append(1)
+        if len(calls) > 1:  # the first comes before any point runs
+            raise RunError("the disk is full")
+
+    monkeypatch.setattr(sweep_module, "write_summary", refuse)
+    assert sweep().failure is None
+    assert caplog.text.count("tables are not up to date: the disk is full") == 2
 
 
 def test_other_data_under_the_same_name_make_a_point_run_anew(

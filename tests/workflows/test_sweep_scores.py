@@ -5,7 +5,6 @@ import pytest
 
 from qarank.artifacts.run_dir import RunDir
 from qarank.config.sweep_points import SweepPoint
-from qarank.errors import QarankError
 from qarank.workflows.sweep_scores import read_scores
 
 
@@ -23,10 +22,13 @@ def test_runs_without_evaluation_data_have_no_scores(pruned_run: Any) -> None:
     assert read_scores([SweepPoint("tiny", recipe, group="tiny")]) == {}
 
 
-def test_answers_that_are_gone_are_told(own_run: Any) -> None:
+def test_answers_that_are_gone_are_told_and_left_out(
+    own_run: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     where = {"name": own_run.folder.name, "runs_dir": str(own_run.folder.parent)}
     recipe = own_run.recipe.model_copy(update=where)
     for path in RunDir(own_run.folder).evals_dir.rglob("predictions.json"):
         path.unlink()
-    with pytest.raises(QarankError, match=r"predictions\.json"):
-        read_scores([SweepPoint("a", recipe, group="a")])
+    assert read_scores([SweepPoint("a", recipe, group="a")]) == {}
+    (told,) = caplog.messages
+    assert told.startswith("a: not compared with others: ") and "predictions.json" in told
