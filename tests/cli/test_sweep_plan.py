@@ -1,4 +1,5 @@
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,10 @@ from typing import Any
 import pytest
 
 from qarank.cli.sweep_plan import _note
+from qarank.config.load import load_recipe
+from qarank.config.sweep_points import expand_points
 
+ROOT = Path(__file__).parents[2]
 LORA = {"name": "lora", "adapter": {"type": "frd", "r": 2}, "allocator": {"type": "none"}}
 ADALORA = {"name": "adalora", "allocator.target_r": 1, "train.learning_rate": 0.016}
 LATE = {"name": "late", "allocator.tinit": 11, "allocator.target_r": 1}
@@ -93,3 +97,18 @@ def test_the_note_says_what_is_not_left_and_from_where_unfinished_points_are_tim
     assert _note([planned("unfinished")], 1).endswith(
         "an unfinished point's time is from its start"
     )
+
+
+def test_the_readmes_sweep_commands_name_recipes_whose_data_is_there_or_given() -> None:
+    readme = (ROOT / "README.md").read_text().replace("\\\n", " ")
+    commands = [
+        line for line in readme.splitlines() if line.startswith("    .venv/bin/qarank sweep ")
+    ]
+    assert len(commands) >= 4
+    for command in commands:
+        words = shlex.split(command, comments=True)
+        given = [word for option, word in zip(words, words[1:], strict=False) if option == "--set"]
+        recipe = load_recipe(ROOT / words[2], given)
+        expand_points(recipe)
+        if recipe.data.train is not None:
+            assert {"data.train", "data.validation"} <= {each.split("=")[0] for each in given}
