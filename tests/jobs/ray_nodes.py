@@ -26,12 +26,10 @@ class TwoNodes:
 
     def __init__(self, *, gpus_of_other: int = 1) -> None:
         self.gpus_of_other = gpus_of_other
-        before = signal.getsignal(signal.SIGTERM)
         self.folder = tempfile.mkdtemp(prefix="ray")  # short: the names of its sockets are limited
         self.cluster = Cluster()
         self.head = self._add(temp_dir=self.folder, _system_config=HEAD_CONFIG)
         self.other = self._add(num_gpus=self.gpus_of_other)
-        signal.signal(signal.SIGTERM, before)  # Ray has set its own
 
     @property
     def address(self) -> str:
@@ -63,12 +61,16 @@ class TwoNodes:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _add(self, **settings: Any) -> Any:
-        for _ in range(TRIES - 1):
-            try:
-                return self.cluster.add_node(**NODE, **settings)
-            except Exception as error:  # Ray raises a plain one
-                print(f"a node did not start: {error}")
-        return self.cluster.add_node(**NODE, **settings)
+        before = signal.getsignal(signal.SIGTERM)  # Ray sets its own
+        try:
+            for _ in range(TRIES - 1):
+                try:
+                    return self.cluster.add_node(**NODE, **settings)
+                except Exception as error:  # Ray raises a plain one
+                    print(f"a node did not start: {error}")
+            return self.cluster.add_node(**NODE, **settings)
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def raylet_pid(node: Any) -> int:
