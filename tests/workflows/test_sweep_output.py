@@ -18,9 +18,7 @@ def ledger(pruned_run: Any) -> SweepLedger:
     )
 
 
-def test_a_summary_is_written_while_points_wait(
-    pruned_run: Any, ledger: SweepLedger
-) -> None:
+def test_a_summary_is_written_while_points_wait(pruned_run: Any, ledger: SweepLedger) -> None:
     folder = pruned_run.folder.parent
     results = write_summary(pruned_run.recipe, folder, ledger)
     assert sorted(path.name for path in folder.glob("summary*")) == [
