@@ -10,6 +10,7 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
+from qarank.report.file_names import TABLES
 from qarank.report.page import build_page
 from qarank.report.theme import INK, PAPER, SERIES, Scheme
 from tests.report.studies import STUDIES
@@ -73,7 +74,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def fill_folder(folder: Path, name: str) -> Path:
     results = STUDIES[name]
-    for file in ("summary.json", "summary.csv"):
+    for file in TABLES:
         (folder / file).write_text("", encoding="utf-8")
     for link in results.study.links.values():
         (folder / link).mkdir(parents=True)
