@@ -55,7 +55,7 @@ def _describe_self() -> dict[str, str | int]:
 
 def _describe_writer(folder: Path) -> str:
     holder, since = _read_holder(folder)
-    when = f"has been writing this run since {since}" if since else "is writing this run"
+    when = f"has been writing here since {since}" if since else "is writing here"
     return f"{holder} {when}"
 
 

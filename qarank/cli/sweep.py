@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from qarank.workflows.sweep import SweepOutcome
 
 OnlyOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        metavar="GLOB", help="Run the points whose names fit, as 'lora_*'.", show_default=False
+        metavar="GLOB",
+        help="Run the points whose names fit, as 'lora_*'; may be repeated.",
+        show_default=False,
     ),
 ]
 DryRunOption = Annotated[
@@ -100,7 +102,7 @@ def sweep(
     from qarank.workflows.sweep_setup import SweepOptions
 
     options = SweepOptions(
-        only=only,
+        only=tuple(only or ()),
         overwrite=overwrite,
         executor=executor,
         address=address,

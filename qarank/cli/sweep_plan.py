@@ -22,6 +22,7 @@ def show_plan(recipe: "Recipe", options: "SweepOptions", *, as_json: bool) -> No
     Raises:
         QarankError: the sweep would not begin, or no point can run.
     """
+    from qarank.workflows.sweep_check import require_one
     from qarank.workflows.sweep_plan import plan_sweep
 
     plan = plan_sweep(recipe, options)
@@ -29,7 +30,7 @@ def show_plan(recipe: "Recipe", options: "SweepOptions", *, as_json: bool) -> No
         print_json(plan.points)
     else:
         _print_plan(recipe.name, plan)
-    plan.require_one()
+    require_one(plan.checked)
 
 
 def _print_plan(name: str, plan: "SweepPlan") -> None:

@@ -1,7 +1,9 @@
 """What the files of a sweep are called, beside its runs' folders."""
 
 PLATES = ("budget", "learning_curves", "ranks", "trajectories")  # in the order of the page
-TABLES = ("summary.json", "summary.csv", "summary_groups.csv", "summary.md")
+SUMMARY, POINTS, GROUPS = "summary.json", "summary.csv", "summary_groups.csv"
+MARKDOWN = "summary.md"
+TABLES = (SUMMARY, POINTS, GROUPS, MARKDOWN)
 PAGE = "report.html"
 
 

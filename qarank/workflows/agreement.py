@@ -9,7 +9,7 @@ import torch
 
 from qarank import __version__
 from qarank.workflows.build import Setting
-from qarank.workflows.fingerprint import fingerprint_parts
+from qarank.workflows.fingerprint import fingerprint_model, fingerprint_parts
 from qarank.workflows.prepare import Prepared
 
 
@@ -31,6 +31,7 @@ def describe_meaning(prepared: Prepared, setting: Setting) -> Mapping[str, Any]:
     return {
         "the recipe": recipe,
         "the data": fingerprint_parts(prepared),
+        "the model": fingerprint_model(prepared.source),
         "the plan": prepared.plan.to_dict(),
         "precision or kind of device": [setting.precision, setting.device.type],
         "the version of qarank or torch": [__version__, torch.__version__],

@@ -9,7 +9,7 @@ from qarank.artifacts.run_dir import RunDir
 from qarank.errors import RunError, StoppedError
 from qarank.workflows.build import Setting
 from qarank.workflows.facts import describe_environment
-from qarank.workflows.fingerprint import fingerprint_parts
+from qarank.workflows.fingerprint import fingerprint_run
 from qarank.workflows.prepare import Prepared, describe_parts
 from qarank.workflows.start import Start
 
@@ -40,7 +40,7 @@ def describe_run(prepared: Prepared, start: Start, setting: Setting) -> dict[str
         **environment,
         "version_2_with_negative": prepared.with_null,
         "data": describe_parts(prepared),
-        "fingerprints": fingerprint_parts(prepared),
+        "fingerprints": fingerprint_run(prepared),
         "launch": read_launch(),
         "plan": prepared.plan.to_dict(),
     }

@@ -16,8 +16,9 @@ from qarank.artifacts.run_dir import RunDir
 from qarank.config.load import load_recipe
 from qarank.config.schema import EvalConfig, Recipe
 from qarank.engine.precision import Precision, check_precision, default_device, resolve_precision
-from qarank.errors import CheckpointError
+from qarank.errors import CheckpointError, ModelError
 from qarank.workflows.adapt import autocast_for, cast_frozen
+from qarank.workflows.fingerprint import MODEL, fingerprint_model
 from qarank.workflows.foreign_model import open_folder
 from qarank.workflows.manner import Manner
 from qarank.workflows.model import (
@@ -125,6 +126,8 @@ def _open_run(saved: SavedRun, precision: str | None) -> OpenedModel:
     source = find_model(recipe.model)
     config = load_config(source, recipe.model)
     tokenizer = load_tokenizer(source)
+    if is_adapter(saved.checkpoint):
+        _require_same_base(saved, source)
     model, layers = load_checkpoint_layers(saved.checkpoint, source, config)
     chosen = precision or recipe.train.precision
     adapted = recipe.adapter.type != "none"
@@ -141,6 +144,21 @@ def _open_run(saved: SavedRun, precision: str | None) -> OpenedModel:
         layers=layers,
         tokenizer=tokenizer,
     )
+
+
+def _require_same_base(saved: SavedRun, source: ModelSource) -> None:
+    """Refuse to put an adapter on other weights than those it was trained on.
+
+    Raises:
+        ModelError: the base's files are others than when the run began.
+    """
+    now = fingerprint_model(source)
+    then = saved.run_dir.read_run().get("fingerprints", {}).get(MODEL, now)
+    if now is not None and then != now:
+        raise ModelError(
+            f"model.name_or_path: {source.location} has changed since {saved.run_dir.path} was "
+            "trained on it; put the files back that its adapter belongs to"
+        )
 
 
 def _read_manner(saved: SavedRun) -> Manner:

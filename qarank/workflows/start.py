@@ -15,7 +15,7 @@ from qarank.config.schema import Recipe
 from qarank.errors import CheckpointError, RunDirError
 from qarank.workflows.build import Setting
 from qarank.workflows.checkpointer import SavedState
-from qarank.workflows.fingerprint import fingerprint_parts
+from qarank.workflows.fingerprint import find_content_change, fingerprint_run
 from qarank.workflows.prepare import Prepared
 
 LOG = logging.getLogger("qarank")
@@ -89,12 +89,11 @@ def require_same_run(start: Start, saved: SavedState, prepared: Prepared, settin
     Raises:
         CheckpointError: names what differs.
     """
-    parts = fingerprint_parts(prepared)
-    were = start.run.get("fingerprints", parts)
-    changed = [name for name in {**were, **parts} if were.get(name) != parts.get(name)]
-    if changed:
+    now = fingerprint_run(prepared)
+    change = find_content_change(start.run.get("fingerprints", now), now)
+    if change:
         raise CheckpointError(
-            f"{start.checkpoint} was made with other data: the {changed[0]} data have changed "
+            f"{start.checkpoint} was made with other data or another model: {change} have changed "
             "since; --overwrite starts anew"
         )
     plan, before = prepared.plan.to_dict(), start.run.get("plan", {})

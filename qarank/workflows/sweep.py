@@ -6,7 +6,7 @@ ones resumed, and those whose recipe or data have changed run anew.
 
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,8 +20,7 @@ from qarank.errors import QarankError, RunError, StoppedError
 from qarank.jobs.job import Job, JobEnd, Watch
 from qarank.report.study import Results
 from qarank.workflows.point_progress import PointProgress
-from qarank.workflows.prepare import naming_point
-from qarank.workflows.sweep_check import CheckedPoint, check_points
+from qarank.workflows.sweep_check import CheckedPoint, check_points, require_one
 from qarank.workflows.sweep_job import WRITER_WAIT_S, Share, build_job, job_paths
 from qarank.workflows.sweep_ledger import SweepLedger
 from qarank.workflows.sweep_output import write_report, write_summary
@@ -81,7 +80,7 @@ def run_sweep(recipe: Recipe, options: SweepOptions, listener: Listener) -> Swee
         with lock_folder(sweep_dir):
             pass  # refused now, not after all points have been looked at
     checked = check_points(chosen)
-    _require_one(checked)
+    require_one(checked)
     make_run_dir(sweep_dir)
     with lock_folder(sweep_dir), SignalRequests() as signals:
         ledger = SweepLedger(points)
@@ -190,16 +189,6 @@ def _make_ready(checked: CheckedPoint, *, overwrite: bool) -> None:
     standing, change = judge_standing(checked)
     if standing is Standing.CHANGED:
         put_aside(checked, change)
-
-
-def _require_one(checked: Sequence[CheckedPoint]) -> None:
-    """Raise the first point's problem where no point can run."""
-    problems = [each for each in checked if each.problem is not None]
-    if len(problems) == len(checked):
-        first = problems[0]
-        assert first.problem is not None  # chosen for it
-        with naming_point(first.point.name):
-            raise first.problem
 
 
 def _stop_codes() -> set[int]:

@@ -14,9 +14,16 @@ from qarank.config.schema import Recipe
 from qarank.config.sweep_points import SweepPoint
 from qarank.errors import QarankError, RunDirError
 from qarank.workflows.budget import Ranks
-from qarank.workflows.fingerprint import fingerprint_parts
+from qarank.workflows.fingerprint import fingerprint_run
 from qarank.workflows.preflight import Plan
-from qarank.workflows.prepare import Parts, Prepared, describe_parts, load_parts, prepare_run
+from qarank.workflows.prepare import (
+    Parts,
+    Prepared,
+    describe_parts,
+    load_parts,
+    naming_point,
+    prepare_run,
+)
 from qarank.workflows.reach import check_reach
 from qarank.workflows.train import run_path
 
@@ -30,7 +37,7 @@ class CheckedPoint:
         problem: why it cannot run; None where it can, and then the rest is there.
         plan: the run's numbers.
         data: part -> what it is and how much.
-        fingerprints: part -> sha256 of what it holds.
+        fingerprints: as `fingerprint_run` gives them.
         estimate: what was asked for besides.
     """
 
@@ -81,6 +88,14 @@ def check_points(
     return [found[point.name] for point in points]
 
 
+def require_one(checked: Sequence[CheckedPoint]) -> None:
+    """Raise the first point's problem where no point can run."""
+    first = checked[0]
+    if first.problem is not None and all(each.problem is not None for each in checked):
+        with naming_point(first.point.name):
+            raise first.problem
+
+
 def _read_noted_ranks(run_dir: RunDir) -> Ranks | None:
     """Those that a run of the point was given, as `plan_pattern` takes them."""
     try:
@@ -115,6 +130,6 @@ def _check_point(
         point,
         plan=prepared.plan,
         data=describe_parts(prepared),
-        fingerprints=fingerprint_parts(prepared),
+        fingerprints=fingerprint_run(prepared),
         estimate=guess,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from qarank.artifacts.atomic import write_text
 from qarank.config.load import dump_recipe
 from qarank.config.sweep_points import SweepPoint
+from qarank.engine.distributed import WAIT_VARIABLE
 from qarank.jobs.job import Job
 
 JOBS = "jobs"  # the folder of recipes and logs, in the sweep's
@@ -25,6 +26,7 @@ TRAVELLING = (  # what decides results, and where things are found, on whatever 
     "HF_ENDPOINT",
     "HF_TOKEN",
     "TOKENIZERS_PARALLELISM",
+    WAIT_VARIABLE,
 )
 WRITER_WAIT_S = 120  # a process that lost its sweep, or its machine, saves and ends
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from qarank.artifacts.atomic import write_bytes, write_json, write_text
 from qarank.config.schema import Recipe
 from qarank.report.comparisons import compare_groups
+from qarank.report.file_names import GROUPS, MARKDOWN, PAGE, POINTS, SUMMARY
 from qarank.report.groups import summarise_groups
 from qarank.report.page import build_page
 from qarank.report.pictures import draw_pictures
@@ -39,12 +40,12 @@ def write_report(recipe: Recipe, sweep_dir: Path, ledger: SweepLedger) -> Result
     for name, picture in draw_pictures(results).items():
         write_bytes(sweep_dir / name, picture)
     now = datetime.now(UTC).isoformat(timespec="minutes")
-    write_text(sweep_dir / "report.html", build_page(results, generated=now))
+    write_text(sweep_dir / PAGE, build_page(results, generated=now))
     return results
 
 
 def _write_tables(sweep_dir: Path, results: Results) -> None:
-    write_json(sweep_dir / "summary.json", results.to_dict())
-    write_text(sweep_dir / "summary.csv", to_csv(results))
-    write_text(sweep_dir / "summary_groups.csv", to_group_csv(results))
-    write_text(sweep_dir / "summary.md", to_markdown(results))
+    write_json(sweep_dir / SUMMARY, results.to_dict())
+    write_text(sweep_dir / POINTS, to_csv(results))
+    write_text(sweep_dir / GROUPS, to_group_csv(results))
+    write_text(sweep_dir / MARKDOWN, to_markdown(results))

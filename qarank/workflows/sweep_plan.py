@@ -1,14 +1,15 @@
 """What a sweep would be: each point with its schedule, parameters and time; nothing is run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from qarank.config.schema import Recipe
 from qarank.config.sweep_points import expand_points
+from qarank.errors import RunDirError
 from qarank.jobs.local import LocalExecutor
-from qarank.workflows.prepare import Prepared, naming_point
+from qarank.workflows.prepare import Prepared
 from qarank.workflows.rehearsal import estimate_prepared
 from qarank.workflows.sweep_check import CheckedPoint, check_points
 from qarank.workflows.sweep_rows import name_method
@@ -42,13 +43,6 @@ class SweepPlan:
     points: Sequence[dict[str, Any]]
     jobs: int
     checked: Sequence[CheckedPoint]
-
-    def require_one(self) -> None:
-        """Raise the first point's problem where no point can run, as the sweep itself would."""
-        first = self.checked[0]
-        if first.problem is not None and all(each.problem is not None for each in self.checked):
-            with naming_point(first.point.name):
-                raise first.problem
 
 
 class EstimateOnce:
@@ -86,11 +80,27 @@ def plan_sweep(recipe: Recipe, options: SweepOptions) -> SweepPlan:
     executor, _ = choose_executor(recipe, options)  # starts nothing
     jobs = len(executor.places) if isinstance(executor, LocalExecutor) else options.jobs or 1
     checked = check_points(chosen, estimate=EstimateOnce())
-    described = [_describe(each, overwrite=options.overwrite) for each in checked]
-    return SweepPlan(described, jobs, checked)
+    judged = [_judge(each, overwrite=options.overwrite) for each in checked]
+    described = [_describe(each, state, change) for each, state, change in judged]
+    return SweepPlan(described, jobs, [each for each, _, _ in judged])
 
 
-def _describe(checked: CheckedPoint, *, overwrite: bool) -> dict[str, Any]:
+def _judge(checked: CheckedPoint, *, overwrite: bool) -> tuple[CheckedPoint, str, str]:
+    """The point, its state and what has changed; a run that cannot be judged is its problem."""
+    if checked.problem is not None:
+        return checked, "", ""
+    try:
+        standing, change = judge_standing(checked)
+    except RunDirError as error:
+        return (
+            (checked, OVERWRITTEN, "") if overwrite else (replace(checked, problem=error), "", "")
+        )
+    if overwrite and standing is not Standing.NEW:
+        return checked, OVERWRITTEN, ""
+    return checked, standing.value, change
+
+
+def _describe(checked: CheckedPoint, state: str, change: str) -> dict[str, Any]:
     point = checked.point
     asked = {
         "point": point.name,
@@ -102,22 +112,17 @@ def _describe(checked: CheckedPoint, *, overwrite: bool) -> dict[str, Any]:
         "learning_rate": point.recipe.train.learning_rate,
         "seed": point.recipe.seed,
     }
-    return {**asked, "problem": None if checked.problem is None else str(checked.problem)} | (
-        _describe_plan(checked, overwrite=overwrite) if checked.problem is None else {}
-    )
+    if checked.problem is not None:
+        return {**asked, "problem": str(checked.problem)}
+    standing = {"problem": None, "state": state, "change": change or None}
+    return {**asked, **standing, **_describe_plan(checked)}
 
 
-def _describe_plan(checked: CheckedPoint, *, overwrite: bool) -> dict[str, Any]:
+def _describe_plan(checked: CheckedPoint) -> dict[str, Any]:
     plan, estimate = checked.plan, checked.estimate
     assert plan is not None and estimate is not None  # it can run, and an estimate was asked for
     schedule = plan.to_dict()["schedule"]
-    standing, change = judge_standing(checked)
-    state = standing.value
-    if overwrite and standing is not Standing.NEW:
-        state, change = OVERWRITTEN, ""
     return {
-        "state": state,
-        "change": change or None,
         "features": plan.num_features,
         "total_steps": plan.total_steps,
         "schedule": schedule,

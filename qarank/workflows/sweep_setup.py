@@ -29,7 +29,7 @@ class SweepOptions:
     """How a sweep is run, besides its recipe.
 
     Attributes:
-        only: run the points whose names fit this pattern, as a shell's; None runs all.
+        only: run the points whose names fit one of these patterns, as a shell's; none: all.
         overwrite: run finished points again, and unfinished ones from their start.
         executor: where points run; None: as the recipe says.
         address: of a Ray cluster; None starts one here.
@@ -39,7 +39,7 @@ class SweepOptions:
         resume_command: what the user types to go on, for messages.
     """
 
-    only: str | None = None
+    only: tuple[str, ...] = ()
     overwrite: bool = False
     executor: Literal["local", "ray"] | None = None
     address: str | None = None
@@ -49,22 +49,28 @@ class SweepOptions:
     resume_command: str = "the same command"
 
 
-def choose_points(points: Sequence[SweepPoint], only: str | None) -> list[SweepPoint]:
-    """Those whose names fit.
+def choose_points(points: Sequence[SweepPoint], only: Sequence[str]) -> list[SweepPoint]:
+    """Those whose names fit, in the sweep's order.
 
     Args:
         points: of the sweep.
-        only: a pattern as a shell's, matched against whole names; None: all.
+        only: patterns as a shell's, matched against whole names, of which one must fit; none: all.
 
     Raises:
-        RecipeError: none fits.
+        RecipeError: a pattern fits no point.
     """
-    chosen = [point for point in points if only is None or fnmatch.fnmatchcase(point.name, only)]
-    if not chosen:
-        names = ", ".join(point.name for point in points[:SHOWN_NAMES])
-        more = ", ..." if len(points) > SHOWN_NAMES else ""
-        raise RecipeError(f"--only {only} fits none of the {len(points)} points: {names}{more}")
-    return chosen
+    for pattern in only:
+        if not any(fnmatch.fnmatchcase(point.name, pattern) for point in points):
+            names = ", ".join(point.name for point in points[:SHOWN_NAMES])
+            more = ", ..." if len(points) > SHOWN_NAMES else ""
+            raise RecipeError(
+                f"--only {pattern} fits none of the {len(points)} points: {names}{more}"
+            )
+    return [
+        point
+        for point in points
+        if not only or any(fnmatch.fnmatchcase(point.name, pattern) for pattern in only)
+    ]
 
 
 def check_sweep_dir(sweep_dir: Path, points: Sequence[SweepPoint]) -> None:

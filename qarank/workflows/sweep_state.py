@@ -10,6 +10,7 @@ from qarank.config.differences import list_differences
 from qarank.config.load import load_recipe
 from qarank.config.schema import Recipe
 from qarank.errors import QarankError, RecipeError
+from qarank.workflows.fingerprint import find_content_change
 from qarank.workflows.sweep_check import CheckedPoint
 from qarank.workflows.sweep_job import WRITER_WAIT_S
 
@@ -29,8 +30,8 @@ class Standing(Enum):
 def judge_standing(checked: CheckedPoint, run_dir: RunDir | None = None) -> tuple[Standing, str]:
     """Where a point stands, and what has changed since its run, "" if nothing has.
 
-    A run is the point's own if recipe and content of the data are the same; how it is made and
-    where the folder stands are not looked at.
+    A run is the point's own if recipe and content of data and model are the same; how it is made
+    and where the folder stands are not looked at.
 
     Args:
         checked: a point that can run.
@@ -41,7 +42,7 @@ def judge_standing(checked: CheckedPoint, run_dir: RunDir | None = None) -> tupl
     if not has_begun(run):
         return Standing.NEW, ""
     recipe = checked.point.recipe
-    change = find_recipe_change(run_dir, recipe) or _find_data_change(checked, run)
+    change = find_recipe_change(run_dir, recipe) or _find_content_change(checked, run)
     if change:
         return Standing.CHANGED, change
     return (Standing.FINISHED if run["state"] == "finished" else Standing.UNFINISHED), ""
@@ -101,17 +102,13 @@ def find_recipe_change(run_dir: RunDir, recipe: Recipe) -> str:
     return "; ".join(differences[:3]) + ("; ..." if len(differences) > 3 else "")
 
 
-def _find_data_change(checked: CheckedPoint, run: Mapping[str, Any]) -> str:
+def _find_content_change(checked: CheckedPoint, run: Mapping[str, Any]) -> str:
     were = run.get("fingerprints")
     if not isinstance(were, dict):
         return "its run does not say which data it was of"
-    names = [
-        name
-        for name in {**were, **checked.fingerprints}
-        if were.get(name) != checked.fingerprints.get(name)
-    ]
-    if names:
-        return f"the {names[0]} data have changed"
+    change = find_content_change(were, checked.fingerprints)
+    if change:
+        return f"{change} have changed"
     assert checked.plan is not None  # it can run
     same = run.get("plan", {}).get("pattern") == checked.plan.pattern
     return "" if same else "the ranks of allocator.pattern have changed"

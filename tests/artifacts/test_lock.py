@@ -53,7 +53,7 @@ def test_who_holds_a_folder_stands_in_it_only_meanwhile(tmp_path: Path) -> None:
 
 def test_another_process_that_writes_is_named(tmp_path: Path) -> None:
     with held_by_another_process(tmp_path) as other:
-        told = rf": process {other.pid} on \S+ has been writing this run since \S+\+00:00$"
+        told = rf": process {other.pid} on \S+ has been writing here since \S+\+00:00$"
         with pytest.raises(RunDirError, match=told), lock_folder(tmp_path):
             pass
         assert names_in(tmp_path) == [".holder.json", ".lock"], "the other's, left alone"
@@ -67,7 +67,7 @@ def test_one_that_has_not_said_who_it_is_is_another_process(
 ) -> None:
     if content is not None:
         (tmp_path / ".holder.json").write_text(content)
-    told = r": another process is writing this run$"
+    told = r": another process is writing here$"
     with (
         FileLock(tmp_path / ".lock"),
         pytest.raises(RunDirError, match=told),

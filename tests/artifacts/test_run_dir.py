@@ -112,7 +112,7 @@ def test_a_file_is_no_place_for_a_run(tmp_path: Path, overwrite: bool) -> None:
 def test_a_folder_that_is_being_written_is_not_emptied(tmp_path: Path) -> None:
     run_dir = make_run(tmp_path / "a", "running")
     with run_dir.lock():
-        with pytest.raises(RunDirError, match=r"a: process \d+ on .+ has been writing this run"):
+        with pytest.raises(RunDirError, match=r"a: process \d+ on .+ has been writing here"):
             claim_run_dir(run_dir.path, overwrite=True)
         assert names_in(run_dir.path) == {*OWN_NAMES, ".holder.json"}
     assert names_in(run_dir.path) == set(OWN_NAMES)
@@ -206,6 +206,6 @@ def test_a_run_is_set_aside_whole_under_a_number_of_its_own(tmp_path: Path) -> N
 
 def test_a_run_that_is_being_written_is_not_set_aside(tmp_path: Path) -> None:
     run_dir = make_run(tmp_path / "a")
-    with run_dir.lock(), pytest.raises(RunDirError, match="has been writing this run"):
+    with run_dir.lock(), pytest.raises(RunDirError, match="has been writing here"):
         set_aside(run_dir, tmp_path / "earlier")
     assert run_dir.run_path.is_file()

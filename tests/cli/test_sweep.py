@@ -55,6 +55,8 @@ def test_a_dry_run_shows_the_points_and_makes_nothing(
     assert shown[0]["schedule"] is None
     assert (shown[1]["schedule"]["start_budget"], shown[1]["schedule"]["tinit"]) == (48, 2)
     assert "adalora" in run_cli("sweep", recipe, "--dry-run").out
+    both = run_cli("sweep", recipe, "--dry-run", "--json", "--only", "ada*", "--only", "lora")
+    assert [point["point"] for point in json.loads(both.out)] == ["lora", "adalora"]
     assert not (tmp_path / "runs").exists()
 
 

@@ -49,7 +49,7 @@ def test_a_second_writer_is_told_who_the_first_is_and_changes_nothing(
         ended = launcher.run(*arguments, option)
         assert ended.code == 2
         (line,) = ended.err.splitlines()
-        assert f"process {holder.pid} on " in line and "has been writing this run since" in line
+        assert f"process {holder.pid} on " in line and "has been writing here since" in line
         assert read_tree(killed_run) == before
     holder.send(signal.SIGCONT)
     first = launcher.wait(holder)

@@ -27,7 +27,11 @@ class Differing(Processes):
 
 @pytest.mark.parametrize(
     ("odd", "what"),
-    [(1, "the recipe"), (2, "the data"), (3, "the plan"), (4, "precision"), (5, "the version")],
+    list(
+        enumerate(
+            ["the recipe", "the data", "the model", "the plan", "precision", "the version"], start=1
+        )
+    ),
 )
 def test_what_a_process_has_otherwise_is_named_before_training(
     tiny_recipe: Callable[..., Recipe], odd: int, what: str

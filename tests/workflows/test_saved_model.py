@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from qarank.artifacts.checkpoint import read_state, write_manifest
-from qarank.errors import AdapterError, CheckpointError, RecipeError, RunDirError
+from qarank.errors import AdapterError, CheckpointError, ModelError, RecipeError, RunDirError
 from qarank.workflows.logits import compute_logits
 from qarank.workflows.saved_model import find_run, open_model
 
@@ -112,6 +113,19 @@ def test_fp16_without_a_gpu_is_refused(pruned_run: Any) -> None:
         return
     with pytest.raises(RecipeError, match="fp16, which needs a GPU"):
         open_model(pruned_run.folder, precision="fp16")
+
+
+def test_an_adapter_is_not_put_on_other_weights_than_it_was_trained_on(
+    own_run: Any, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    base = shutil.copytree(tiny_model_dir, tmp_path / "base")
+    recipe = own_run.folder / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace(str(tiny_model_dir), str(base)))
+    open_model(own_run.folder)  # the same files elsewhere
+    tensors = load_file(base / "model.safetensors")
+    save_file({name: value * 1.01 for name, value in tensors.items()}, base / "model.safetensors")
+    with pytest.raises(ModelError, match="base has changed since .* was trained on it"):
+        open_model(own_run.folder)
 
 
 @pytest.mark.parametrize("full", [True, False])

@@ -164,6 +164,14 @@ def test_other_data_or_another_model_are_refused_with_what_differs(
     assert str(caught.value).endswith("; --overwrite starts anew")
 
 
+def test_other_weights_under_the_same_name_are_refused(
+    goes_on: Callable[..., None], pruned_run: Any
+) -> None:
+    assert set(pruned_run.run["fingerprints"]) == {"train", "validation", "model"}
+    with pytest.raises(CheckpointError, match="another model: the model's files have changed"):
+        goes_on(fingerprints={**pruned_run.run["fingerprints"], "model": "0" * 64})
+
+
 def test_another_number_of_processes_is_told(
     goes_on: Callable[..., None], warnings: pytest.LogCaptureFixture
 ) -> None:

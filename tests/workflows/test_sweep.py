@@ -167,7 +167,7 @@ def test_a_damaged_point_fails_alone(sweep: Sweeper, caplog: pytest.LogCaptureFi
     assert "lora: left out of the plots" in caplog.text
     assert "lora: not compared with others" in caplog.text
     (sweep.folder / "lora/run.json").write_text("{")
-    outcome = sweep(options=SweepOptions(only="adalora"))
+    outcome = sweep(options=SweepOptions(only=("adalora",)))
     assert outcome.failure is None
     found = rows(outcome)
     assert found["adalora"]["state"] == "finished"
@@ -271,13 +271,13 @@ def test_where_no_point_can_run_nothing_is_made(sweep: Sweeper) -> None:
 
 
 def test_only_those_asked_for_are_run_and_all_are_in_the_table(sweep: Sweeper) -> None:
-    outcome = sweep(options=SweepOptions(only="lor?"))
+    outcome = sweep(options=SweepOptions(only=("lor?",)))
     assert sweep.executor.ran == ["lora"]
     assert {name: row["state"] for name, row in rows(outcome).items()} == {
         "lora": "finished",
         "adalora": "waiting",
     }
-    outcome = sweep(options=SweepOptions(only="ada*"))
+    outcome = sweep(options=SweepOptions(only=("ada*",)))
     assert sweep.executor.ran == ["adalora"]
     assert {row["state"] for row in rows(outcome).values()} == {"finished"}
 

@@ -6,7 +6,7 @@ import qarank.workflows.sweep_check as module
 from qarank.config.schema import Recipe
 from qarank.config.sweep_points import SweepPoint
 from qarank.errors import ScheduleError
-from qarank.workflows.fingerprint import fingerprint_parts
+from qarank.workflows.fingerprint import fingerprint_run
 from qarank.workflows.prepare import load_parts, prepare_run
 from qarank.workflows.sweep_check import check_points, data_key
 
@@ -45,7 +45,7 @@ def test_data_are_read_once_for_all_points_that_share_them(
     for each in checked:
         prepared = prepare_run(each.point.recipe)
         assert each.plan == prepared.plan
-        assert each.fingerprints == fingerprint_parts(prepared)
+        assert each.fingerprints == fingerprint_run(prepared)
         assert each.data["train"]["examples"] == 64
 
 

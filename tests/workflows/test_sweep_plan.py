@@ -1,13 +1,15 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qarank.config.schema import Recipe
-from qarank.errors import LaunchError, RecipeError, ScheduleError
+from qarank.errors import LaunchError, RecipeError, RunDirError, ScheduleError
 from qarank.workflows import sweep_plan, sweep_setup
 from qarank.workflows.prepare import prepare_run
 from qarank.workflows.sweep import Listener, run_sweep
+from qarank.workflows.sweep_check import require_one
 from qarank.workflows.sweep_plan import EstimateOnce, cost_key, plan_sweep
 from qarank.workflows.sweep_setup import SweepOptions
 
@@ -50,7 +52,7 @@ def test_a_plan_says_where_each_point_stands(
 ) -> None:
     in_process()
     sweep = {"grid": {"adapter.r": [2, 3]}}
-    run_sweep(tiny_recipe(sweep=sweep), SweepOptions(only="r2"), Listener())
+    run_sweep(tiny_recipe(sweep=sweep), SweepOptions(only=("r2",)), Listener())
     first, second = plan_sweep(tiny_recipe(sweep=sweep), SweepOptions()).points
     assert (first["state"], second["state"]) == ("finished", "new")
     assert first["total_steps"] == 12 and first["estimated_s"] > 0
@@ -62,15 +64,33 @@ def test_a_plan_says_where_each_point_stands(
         ("overwritten", None),
         ("new", None),
     ]
-    only = plan_sweep(tiny_recipe(sweep=sweep), SweepOptions(only="r3"))
+    only = plan_sweep(tiny_recipe(sweep=sweep), SweepOptions(only=("r3",)))
     assert [point["point"] for point in only.points] == ["r3"]
-    only.require_one()
+    require_one(only.checked)
+
+
+def test_a_damaged_run_is_a_problem_of_its_point_unless_it_is_overwritten(
+    tiny_recipe: Recipes, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(sweep={"grid": {"adapter.r": [2, 3]}})
+    damaged = tmp_path / "runs/tiny/r2/run.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{")
+    plan = plan_sweep(recipe, SweepOptions())
+    first, second = plan.points
+    assert str(damaged) in first["problem"] and "state" not in first
+    assert second["problem"] is None and second["state"] == "new"
+    require_one(plan.checked)
+    with pytest.raises(RunDirError, match=r"sweep point r2: .*run\.json"):
+        require_one(plan_sweep(recipe, SweepOptions(only=("r2",))).checked)
+    first, _ = plan_sweep(recipe, SweepOptions(overwrite=True)).points
+    assert (first["problem"], first["state"]) == (None, "overwritten")
 
 
 @pytest.mark.parametrize(
     ("options", "error", "line"),
     [
-        (SweepOptions(only="r4"), RecipeError, "fits none"),
+        (SweepOptions(only=("r4",)), RecipeError, "fits none"),
         (SweepOptions(address="auto"), LaunchError, "--address is a Ray cluster's"),
     ],
 )
@@ -104,4 +124,4 @@ def test_where_no_point_can_run_the_first_problem_is_raised(tiny_recipe: Recipes
     plan = plan_sweep(tiny_recipe(sweep={"points": points}), SweepOptions())
     assert [bool(point["problem"]) for point in plan.points] == [True, True]
     with pytest.raises(ScheduleError, match="sweep point late: "):
-        plan.require_one()
+        require_one(plan.checked)

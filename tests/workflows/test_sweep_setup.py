@@ -30,17 +30,25 @@ def points(tiny_recipe: Recipes) -> list[SweepPoint]:
 
 
 @pytest.mark.parametrize(
-    ("only", "count"), [(None, 4), ("*", 4), ("r2_*", 2), ("*seed1", 2), ("r3_seed[2]", 1)]
+    ("only", "chosen"),
+    [
+        ([], "0123"),
+        (["*"], "0123"),
+        (["r2_*"], "01"),
+        (["*seed1"], "02"),
+        (["r3_seed[2]"], "3"),
+        (["r3_seed2", "r2_seed1", "r2_*1"], "03"),
+    ],
 )
-def test_a_pattern_chooses_points_by_whole_names(
-    points: list[SweepPoint], only: str | None, count: int
+def test_patterns_choose_points_by_whole_names(
+    points: list[SweepPoint], only: list[str], chosen: str
 ) -> None:
-    assert len(choose_points(points, only)) == count
+    assert choose_points(points, only) == [points[int(number)] for number in chosen]
 
 
 def test_a_pattern_that_fits_nothing_names_what_there_is(points: list[SweepPoint]) -> None:
     with pytest.raises(RecipeError, match=r"--only r2 fits none of the 4 points: r2_seed1, "):
-        choose_points(points, "r2")
+        choose_points(points, ["r3_*", "r2"])
 
 
 def test_a_run_is_no_place_for_a_sweep(points: list[SweepPoint], tmp_path: Path) -> None:

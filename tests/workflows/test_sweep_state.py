@@ -54,6 +54,8 @@ def test_another_recipe_or_other_data_are_a_change(own: Callable[..., CheckedPoi
     assert standing is Standing.CHANGED and change == "seed is 1 there, 7 here"
     other = dataclasses.replace(own(), fingerprints={**own().fingerprints, "train": "0" * 64})
     assert judge_standing(other) == (Standing.CHANGED, "the train data have changed")
+    retrained = dataclasses.replace(own(), fingerprints={**own().fingerprints, "model": "0" * 64})
+    assert judge_standing(retrained) == (Standing.CHANGED, "the model's files have changed")
     own().run_dir.recipe_path.unlink()
     assert judge_standing(own())[1] == "its run has no recipe that can be read"
 

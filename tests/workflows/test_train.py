@@ -191,7 +191,7 @@ def test_a_run_that_is_being_written_is_left_alone(
     finished = train_tiny()
     with (
         RunDir(finished.folder).lock(),
-        pytest.raises(RunDirError, match="has been writing this run since"),
+        pytest.raises(RunDirError, match="has been writing here since"),
     ):
         train_recipe(finished.recipe, TrainOptions(overwrite=True, show_progress=False))
     assert json.loads((finished.folder / "run.json").read_text()) == finished.run
