@@ -32,7 +32,7 @@ def score_budgets(
 
     Args:
         path: a run (its best checkpoint counts), a checkpoint, or a PEFT adapter.
-        budgets: triplets over all matrices, 0 or more each.
+        budgets: triplets over all matrices, 0 or more each; all that there are cut nothing.
         data: a file of any known kind; None takes the recipe's evaluation data.
         precision: fp32, bf16, fp16 or auto; None takes the recipe's.
         null_threshold: as in `evaluate_run`; the same at every budget.
@@ -43,7 +43,7 @@ def score_budgets(
         budget, ranks, parameters, kept_energy (of the sum of ||Delta W||_F^2) and metrics.
 
     Raises:
-        DataError: a budget is below 0, or not below what the adapter keeps.
+        DataError: a budget is below 0, or above what the adapter keeps.
         AdapterError: the path holds no adapter.
     """
     if data is not None:
@@ -51,22 +51,16 @@ def score_budgets(
     opened = open_model(path, precision=precision)
     if not opened.layers:
         raise AdapterError(f"{path} holds no adapter: there is no rank to cut")
-    total = sum(layer.rank for layer in opened.layers.values())
-    for budget in budgets:
-        if not 0 <= budget < total:
-            raise DataError(f"--budgets names {budget}; {path} keeps {total}, so 0..{total - 1}")
+    falling = order_budgets(budgets, count_triplets(opened), of=path)
     part = load_part(path, opened, data)
-    with_null = allows_null(opened, part)
     threshold = opened.manner.choose_threshold(
-        null_threshold, with_null=with_null, of=opened.folder
+        null_threshold, with_null=allows_null(opened, part), of=opened.folder
     )
-    falling = sorted(set(budgets), reverse=True)
     rows = []
-    with ProgressBar("evaluate", len(part.table) * (len(falling) + 1), shown=show_progress) as bar:
+    with ProgressBar("evaluate", len(part.table) * len(falling), shown=show_progress) as bar:
         energy = find_energy(opened)
-        for budget in (total, *falling):
-            if budget < total:
-                cut_to_budget(opened, budget)
+        for budget in falling:
+            cut_to_budget(opened, budget)
             found = evaluate_reader(
                 opened.reader,
                 part.examples,
@@ -79,9 +73,28 @@ def score_budgets(
     return {"checkpoint": str(opened.folder), "data": part.label, "budgets": rows}
 
 
+def order_budgets(budgets: Sequence[int], total: int, *, of: Path) -> list[int]:
+    """All triplets first, then what was asked for, falling, each once.
+
+    Raises:
+        DataError: a budget is not in 0..total.
+    """
+    for budget in budgets:
+        if not 0 <= budget <= total:
+            raise DataError(f"--budgets names {budget}; {of} keeps {total}, so 0..{total}")
+    return sorted({total, *budgets}, reverse=True)
+
+
+def count_triplets(opened: OpenedModel) -> int:
+    """Over all matrices, as they are now."""
+    return sum(layer.rank for layer in opened.layers.values())
+
+
 @torch.no_grad()
 def cut_to_budget(opened: OpenedModel, budget: int) -> None:
-    """Keep the largest singular values of all updates together, in place."""
+    """Keep the largest singular values of all updates together, in place; all is left as it is."""
+    if budget >= count_triplets(opened):
+        return
     updates = {path: layer.to_plain_lora() for path, layer in opened.layers.items() if layer.rank}
     spectra = {path: singular_triplets(update)[1].cpu() for path, update in updates.items()}
     for path, rank in ranks_within(spectra, budget).items():

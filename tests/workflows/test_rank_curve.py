@@ -60,10 +60,17 @@ def test_an_adapter_that_no_run_stands_behind_has_a_curve_too(
         assert row["kept_energy"] == pytest.approx(other["kept_energy"], rel=1e-5)
 
 
-@pytest.mark.parametrize("budget", [-1, 8, 99])
-def test_a_budget_that_cuts_nothing_is_refused(budget: int, pruned_run: Any) -> None:
-    with pytest.raises(DataError, match=f"--budgets names {budget}; .* keeps 8, so 0..7$"):
+@pytest.mark.parametrize("budget", [-1, 9, 99])
+def test_a_budget_above_what_is_kept_is_refused(budget: int, pruned_run: Any) -> None:
+    with pytest.raises(DataError, match=f"--budgets names {budget}; .* keeps 8, so 0..8$"):
         score_budgets(pruned_run.folder, [3, budget])
+
+
+def test_a_budget_of_all_that_is_kept_is_the_row_of_the_whole_adapter(own_run: Any) -> None:
+    asked, without = (score_budgets(own_run.folder, budgets) for budgets in ([8, 3, 8], [3]))
+    assert asked == without
+    assert [row["budget"] for row in asked["budgets"]] == [8, 3]
+    assert asked["budgets"][0]["kept_energy"] == 1.0
 
 
 def test_a_full_model_has_no_rank_to_cut(tiny_model_dir: Path) -> None:
