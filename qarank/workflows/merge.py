@@ -19,9 +19,10 @@ from qarank.artifacts.atomic import write_json, write_text, writing
 from qarank.artifacts.checkpoint import read_adapter, write_adapter
 from qarank.artifacts.folders import replace_folder
 from qarank.artifacts.names import MODEL_CARD
-from qarank.errors import AdapterError, CheckpointError, RunDirError
+from qarank.errors import AdapterError, CheckpointError
 from qarank.workflows.foreign_model import open_folder
 from qarank.workflows.logits import compute_logits, largest_difference
+from qarank.workflows.merge_place import MERGE_INFO, check_apart, check_free
 from qarank.workflows.model import HEAD, quiet_transformers
 from qarank.workflows.model_card import card_in_form, minimal_card
 from qarank.workflows.saved_model import OpenedModel, open_model
@@ -30,7 +31,6 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # Largest logit difference allowed, as a share of the largest logit: half precision rounds weights.
 TOLERANCES = {"fp32": 1e-4, "bf16": 0.1, "fp16": 0.02}
 PROBE_TEXT = ("Who wrote the report?", "The report was written by the keeper of the lighthouse.")
-MERGE_INFO = "qarank_merge.json"
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,18 @@ def merge_run(path: Path, out: Path, options: MergeOptions = PLAIN) -> dict[str,
         ||Delta W||_F^2 that a lower rank keeps.
 
     Raises:
-        RunDirError: out is there already.
+        RunDirError: out is there already, or is, holds or lies in what is read.
         RunError: out cannot be written; what was there stays.
         AdapterError: there is no adapter to write as one, or to cut, or it holds more than updates
             and a head.
         CheckpointError: the saved logits differ by more than the precision explains.
     """
-    _check_free(out, overwrite=options.overwrite)
+    check_apart(out, path)
+    check_free(out, overwrite=options.overwrite)
     opened = open_model(path, precision="fp32")
+    base = Path(opened.base).expanduser()
+    if base.is_dir():  # not on the hub
+        check_apart(out, base)
     if not opened.layers and (options.to != "dense" or options.rank is not None):
         raise AdapterError(f"{path} holds a full model: without adapters it stays dense as it is")
     if options.to != "dense":
@@ -190,12 +194,3 @@ def _compare(folder: Path, before: Tensor, tolerance: float) -> float:
             f"{tolerance:g} is allowed, so nothing was written"
         )
     return difference
-
-
-def _check_free(out: Path, *, overwrite: bool) -> None:
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not (out / MERGE_INFO).is_file():
-        raise RunDirError(f"{out} holds something else; choose another name")
-    if not overwrite:
-        raise RunDirError(f"{out} holds a merged model; --overwrite replaces it")

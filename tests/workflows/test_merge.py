@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from qarank.errors import AdapterError, CheckpointError, RunDirError
 from qarank.workflows.logits import compute_logits, largest_difference
-from qarank.workflows.merge import MERGE_INFO, TOLERANCES, MergeOptions, build_probe, merge_run
+from qarank.workflows.merge import TOLERANCES, MergeOptions, build_probe, merge_run
+from qarank.workflows.merge_place import MERGE_INFO
 from qarank.workflows.saved_model import open_model
 
 PLAIN_TRANSFORMERS = """

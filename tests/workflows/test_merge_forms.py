@@ -16,7 +16,8 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 from qarank.errors import AdapterError, CheckpointError
 from qarank.workflows import merge
 from qarank.workflows.logits import compute_logits, largest_difference
-from qarank.workflows.merge import MERGE_INFO, TOLERANCES, MergeOptions, build_probe, merge_run
+from qarank.workflows.merge import TOLERANCES, MergeOptions, build_probe, merge_run
+from qarank.workflows.merge_place import MERGE_INFO
 from qarank.workflows.saved_model import open_model
 
 # A name that transformers has changed and PEFT still asks for.
