@@ -1,10 +1,12 @@
 """What a path that a user names stands for: a run, one of its checkpoints, any model's folder."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from qarank.artifacts.names import ADAPTER_CONFIG, CHECKPOINTS, FULL_MODEL_CONFIG
 from qarank.artifacts.run_dir import RunDir
-from qarank.errors import CheckpointError, RunDirError
+from qarank.errors import AdapterError, CheckpointError, RunDirError
 
 OF_MODELS = (ADAPTER_CONFIG, FULL_MODEL_CONFIG)  # what PEFT, and transformers, look for
 
@@ -17,8 +19,7 @@ def open_run_dir(path: Path) -> RunDir:
     """
     run_dir = RunDir(path)
     if not run_dir.run_path.is_file():
-        what = "no such folder" if not path.exists() else "no run.json in it"
-        raise RunDirError(f"{path} is not a run: {what}")
+        raise RunDirError(f"{path} is not a run: {_describe_lack(path, 'run.json')}")
     return run_dir
 
 
@@ -75,10 +76,29 @@ def check_model_folder(path: Path) -> None:
 
 def describe_misfit(path: Path) -> str:
     """Why a path stands for no model, in a line."""
+    lack = _describe_lack(path, "run.json, adapter_config.json or config.json")
+    advice = "" if path.exists() else "; a model of the hub is downloaded first"
+    return f"{path} is not a run, an adapter or a model: {lack}{advice}"
+
+
+def describe_no_adapter(path: Path) -> str:
+    """Why a path stands for no adapter, in a line; of a folder in a run, which run that is."""
+    lack = _describe_lack(path, "run.json or adapter_config.json")
+    run = next((above for above in path.parents if RunDir(above).run_path.is_file()), None)
+    inside = f"; it is in the run {run}" if run is not None and path.exists() else ""
+    return f"{path} is not a run, a checkpoint or an adapter: {lack}{inside}"
+
+
+@contextmanager
+def naming_folder(folder: Path) -> Iterator[None]:
+    """Begin an error about what an adapter's folder holds with the folder."""
+    try:
+        yield
+    except AdapterError as error:
+        raise AdapterError(f"{folder}: {error}") from error
+
+
+def _describe_lack(path: Path, needed: str) -> str:
     if not path.exists():
-        what = "no such folder; a model of the hub is downloaded first"
-    elif not path.is_dir():
-        what = "a file, not a folder"
-    else:
-        what = "no run.json, adapter_config.json or config.json in it"
-    return f"{path} is not a run, an adapter or a model: {what}"
+        return "no such folder"
+    return f"no {needed} in it" if path.is_dir() else "a file, not a folder"

@@ -1,34 +1,28 @@
-"""The rank of every matrix, from a run's folder or a file."""
+"""The rank of every matrix, from a file."""
 
 from pathlib import Path
 from typing import Any
 
 from qarank.artifacts.atomic import read_json
-from qarank.artifacts.find_run import find_checkpoint
-from qarank.artifacts.names import RANK_PATTERN
 from qarank.errors import CheckpointError
 
 
-def read_ranks(path: Path) -> dict[str, int]:
+def read_ranks(file: Path) -> dict[str, int]:
     """Full module path -> rank.
 
     Args:
-        path: a run (its best checkpoint counts), a checkpoint, or a JSON file: a checkpoint's
-            rank_pattern.json, or {full module path: rank}.
+        file: JSON: a checkpoint's rank_pattern.json, or {full module path: rank}.
 
     Raises:
-        RunDirError: it is none of these.
-        CheckpointError: there is no checkpoint yet, it holds no ranks, or the file cannot be read.
+        CheckpointError: it is not there, cannot be read, or holds no ranks.
     """
-    file = path if path.suffix == ".json" else find_checkpoint(path) / RANK_PATTERN
     try:
         document = read_json(file)
         ranks = {
             name: _rank_of(entry) for name, entry in document.get("matrices", document).items()
         }
     except FileNotFoundError as error:
-        held = "" if file == path else ": nothing there was adapted"
-        raise CheckpointError(f"{file}: there is no such file{held}") from error
+        raise CheckpointError(f"{file}: there is no such file") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{file} holds no ranks: a rank_pattern.json, or {{matrix: rank}}, is read"

@@ -85,7 +85,8 @@ class AllocatorConfig(Section):
         None, description="Triplets that a matrix keeps at most, from the first round on."
     )
     pattern: Text | None = Field(
-        None, description="Run, checkpoint or rank_pattern.json with the ranks to train at."
+        None,
+        description="Run, checkpoint, adapter or rank_pattern.json with the ranks to train at.",
     )
     metric: Text | None = Field(
         None,

@@ -7,9 +7,10 @@ from pathlib import Path
 from qarank.artifacts.rank_file import read_ranks
 from qarank.config.rank_schema import AllocatorConfig
 from qarank.config.schema import Recipe, resolve_steps
-from qarank.errors import AllocationError, ScheduleError
+from qarank.errors import AdapterError, AllocationError, CheckpointError, RunDirError, ScheduleError
 from qarank.ranks.schedule import BudgetSchedule
 from qarank.ranks.selection import Pool
+from qarank.workflows.inspect_ranks import report_ranks
 
 LOG = logging.getLogger("qarank")
 Matrices = Mapping[str, tuple[int, int]]  # full path -> (in_features, out_features)
@@ -49,7 +50,8 @@ def plan_schedule(
             finalize=settings.finalize,
         )
         if target < schedule.start_budget:
-            _require_scored(schedule, settings.type)
+            warmup = resolve_steps(recipe.train.warmup_steps, total_steps)
+            _require_scored(schedule, settings.type, first_moving=2 if warmup else 1)
         return schedule
     except ScheduleError as error:
         size = recipe.train.batch_size
@@ -59,14 +61,17 @@ def plan_schedule(
         ) from error
 
 
-def _require_scored(schedule: BudgetSchedule, allocator_type: str) -> None:
-    """Refuse a schedule whose first round comes before any step is scored."""
+def _require_scored(schedule: BudgetSchedule, allocator_type: str, *, first_moving: int) -> None:
+    """Refuse a schedule whose first round comes before any step that moves weights is scored.
+
+    The first step of a warm-up has rate 0: it leaves doublets, and E, at 0.
+    """
     first = next(iter(schedule.rounds()), schedule.total_steps)
-    scored = any(schedule.is_scored(step) for step in range(1, first + 1))
+    scored = any(schedule.is_scored(step) for step in range(first_moving, first + 1))
     if allocator_type != "random" and not scored:
         raise ScheduleError(
-            f"step {first} would cut triplets before any step is scored; more steps, or a smaller "
-            "allocator.tfinal, leave one"
+            f"step {first} would cut triplets before any step that moves them is scored; more "
+            "steps, a smaller allocator.tfinal, or a larger allocator.tinit leave one"
         )
 
 
@@ -76,17 +81,20 @@ def find_target(settings: AllocatorConfig, pool: Pool) -> int:
     Raises:
         ScheduleError: it keeps nothing, or is outside what the matrices must and may keep.
     """
-    target = settings.target_total
-    if target is None:
+    if settings.target_total is not None:
+        target, key = settings.target_total, "allocator.target_total is"
+    else:
         assert settings.target_r is not None  # the schema wants one of the two
         target = settings.target_r * sum(pool.costs)
+        key = f"allocator.target_r {settings.target_r} comes to"
     least, most = max(pool.least_cost, min(pool.costs)), pool.largest_cost
     if least <= target <= most:
         return target
-    limited = settings.min_rank > 0 or settings.max_rank is not None
+    limits = {"min_rank": settings.min_rank > 0, "max_rank": settings.max_rank is not None}
+    given = " and ".join(f"allocator.{name}" for name, is_given in limits.items() if is_given)
     raise ScheduleError(
-        f"the target budget is {target} {settings.budget_unit}; {least}..{most} are allowed"
-        f"{' by allocator.min_rank and max_rank' if limited else ''}"
+        f"{key} {target} {settings.budget_unit}; {least}..{most} are allowed"
+        f"{f' by {given}' if given else ''}"
     )
 
 
@@ -103,16 +111,34 @@ def plan_pattern(
 
     Raises:
         AllocationError: the file has other matrices, a rank above r, or ranks of 0 alone.
-        CheckpointError, RunDirError: it cannot be read.
+        CheckpointError, RunDirError, AdapterError: it cannot be read.
     """
     if recipe.allocator.pattern is None:
         return None
     path = Path(recipe.allocator.pattern)
     if noted is None or path.exists():
-        ranks = read_ranks(path)
+        ranks = _read_pattern(path)
     else:
         LOG.warning("%s is no longer there: going on at the ranks noted in run.json", path)
         ranks = dict(noted)
+    _check_pattern(path, ranks, matrices, r=recipe.adapter.r)
+    return {name: ranks[name] for name in matrices}
+
+
+def _read_pattern(path: Path) -> Ranks:
+    """The ranks of a file, or of any folder that inspect-ranks reads."""
+    try:
+        if not path.exists():
+            raise CheckpointError(
+                f"{path}: there is no such folder or file; a run, a checkpoint, an adapter or a "
+                "rank_pattern.json is allowed"
+            )
+        return report_ranks(path).ranks if path.is_dir() else read_ranks(path)
+    except (AdapterError, CheckpointError, RunDirError) as error:
+        raise type(error)(f"allocator.pattern: {error}") from error
+
+
+def _check_pattern(path: Path, ranks: Ranks, matrices: Matrices, *, r: int) -> None:
     missing, unknown = (
         [name for name in one if name not in other]
         for one, other in ((matrices, ranks), (ranks, matrices))
@@ -125,11 +151,12 @@ def plan_pattern(
             "there)"
         )
     if not any(ranks.values()):
-        raise AllocationError(f"{path} gives every matrix rank 0: nothing would be adapted")
-    largest = max(ranks, key=lambda name: ranks[name])
-    if ranks[largest] > recipe.adapter.r:
         raise AllocationError(
-            f"{path} gives {largest} rank {ranks[largest]}; adapter.r is {recipe.adapter.r}, it "
-            "must be at least as much"
+            f"allocator.pattern: {path} gives every matrix rank 0: nothing would be adapted"
         )
-    return {name: ranks[name] for name in matrices}
+    largest = max(ranks, key=lambda name: ranks[name])
+    if ranks[largest] > r:
+        raise AllocationError(
+            f"allocator.pattern: {path} gives {largest} rank {ranks[largest]}; adapter.r is {r}, "
+            "it must be at least as much"
+        )

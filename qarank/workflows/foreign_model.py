@@ -11,9 +11,10 @@ from transformers import PretrainedConfig, PreTrainedTokenizerBase
 from qarank.adapters.lora import LoRALinear
 from qarank.adapters.merge import merge_adapters
 from qarank.adapters.peft_format import AdapterFolder, load_updates
-from qarank.adapters.peft_updates import check_method, read_head
+from qarank.adapters.peft_method import check_method
+from qarank.adapters.peft_updates import read_head
 from qarank.artifacts.checkpoint import is_adapter, is_full_model, read_adapter, verify_checkpoint
-from qarank.artifacts.find_run import describe_misfit
+from qarank.artifacts.find_run import describe_misfit, naming_folder
 from qarank.artifacts.names import MANIFEST
 from qarank.config.schema import ModelConfig
 from qarank.errors import AdapterError, HubError, ModelError, RunDirError
@@ -62,7 +63,8 @@ def open_folder(path: Path) -> FoundModel:
     if (path / MANIFEST).is_file():
         verify_checkpoint(path)
     if is_adapter(path):
-        return _open_adapter(path)
+        with naming_folder(path):
+            return _open_adapter(path)
     if is_full_model(path):
         if not has_tokenizer(path):
             raise ModelError(
@@ -83,7 +85,7 @@ def has_tokenizer(path: Path) -> bool:
 def _open_adapter(path: Path) -> FoundModel:
     folder = AdapterFolder(*read_adapter(path))
     check_method(folder.config)
-    base, revision = _name_base(path, folder.config)
+    base, revision = _name_base(folder.config)
     settings = ModelConfig(name_or_path=base, revision=revision)
     try:
         source = find_model(settings)
@@ -104,10 +106,10 @@ def _open_adapter(path: Path) -> FoundModel:
     return FoundModel(model, layers, config, tokenizer, base, revision)
 
 
-def _name_base(path: Path, config: dict[str, Any]) -> tuple[str, str | None]:
+def _name_base(config: dict[str, Any]) -> tuple[str, str | None]:
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
-        raise AdapterError(f"{path}: adapter_config.json names no base_model_name_or_path")
+        raise AdapterError("adapter_config.json names no base_model_name_or_path")
     return base, config.get("revision")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from qarank.adapters.peft_names import UpdateShape, read_update_shapes
 from qarank.artifacts.atomic import read_json
-from qarank.artifacts.find_run import find_checkpoint, is_run
+from qarank.artifacts.find_run import describe_no_adapter, find_checkpoint, is_run, naming_folder
 from qarank.artifacts.names import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -18,7 +18,7 @@ from qarank.artifacts.names import (
 from qarank.artifacts.round_file import read_rounds
 from qarank.artifacts.run_dir import RunDir, step_of
 from qarank.artifacts.tensor_parts import read_shapes
-from qarank.errors import AdapterError, CheckpointError
+from qarank.errors import AdapterError, CheckpointError, RunDirError
 from qarank.report.trajectory import RoundFigures, describe_rounds
 
 PEFT_TYPES = ("LORA", "ADALORA")
@@ -121,9 +121,17 @@ def report_ranks(path: Path) -> RankReport:
 
 
 def find_adapter_folder(path: Path) -> Path:
-    """A run's checkpoint, or the folder itself where it is an adapter's or a model's."""
-    is_model = any((path / name).is_file() for name in (ADAPTER_CONFIG, FULL_MODEL_CONFIG))
-    return path if is_model and not is_run(path) else find_checkpoint(path)
+    """A run's checkpoint, or the folder itself where it is an adapter's or a model's.
+
+    Raises:
+        RunDirError: it is none of these.
+        CheckpointError: there is no such checkpoint, or none yet.
+    """
+    if is_run(path):
+        return find_checkpoint(path)
+    if not any((path / name).is_file() for name in (ADAPTER_CONFIG, FULL_MODEL_CONFIG)):
+        raise RunDirError(describe_no_adapter(path))
+    return path
 
 
 def report_rounds(path: Path, report: RankReport) -> list[RoundFigures]:
@@ -175,7 +183,8 @@ def _read_peft(folder: Path) -> RankReport:
     if kind not in PEFT_TYPES:
         allowed = " and ".join(PEFT_TYPES)
         raise AdapterError(f"{folder / ADAPTER_CONFIG}: peft_type is {kind!r}; {allowed} are read")
-    shapes = read_update_shapes(read_shapes(folder / ADAPTER_WEIGHTS))
+    with naming_folder(folder):
+        shapes = read_update_shapes(read_shapes(folder / ADAPTER_WEIGHTS))
     matrices = [_build_matrix(path, shape) for path, shape in shapes.items()]
     if not matrices:
         raise CheckpointError(f"{folder / ADAPTER_WEIGHTS} holds no low-rank update")

@@ -11,6 +11,7 @@ from qarank.adapters.peft_names import LOW_RANK, PREFIX
 from qarank.adapters.peft_updates import read_updates
 from qarank.adapters.spectrum import Spectrum, measure_orthogonality, measure_spectrum
 from qarank.artifacts.checkpoint import read_adapter
+from qarank.artifacts.find_run import naming_folder
 from qarank.artifacts.names import STATE_TENSORS
 from qarank.artifacts.tensor_parts import read_some_tensors
 from qarank.errors import CheckpointError
@@ -54,7 +55,8 @@ def report_spectra(report: RankReport) -> dict[str, MatrixSpectrum]:
     """
     folder = Path(report.checkpoint)
     config, tensors = read_adapter(folder)
-    updates = read_updates(config, tensors)
+    with naming_folder(folder):
+        updates = read_updates(config, tensors)
     for path, rank in report.ranks.items():
         found = updates[path].lora_A.shape[0] if path in updates else 0
         if found != rank:

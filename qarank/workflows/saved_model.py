@@ -10,7 +10,7 @@ from transformers import AutoModelForQuestionAnswering, PretrainedConfig, PreTra
 from qarank.adapters.lora import LoRALinear
 from qarank.adapters.peft_format import AdapterFolder, load_updates
 from qarank.artifacts.checkpoint import is_adapter, is_full_model, read_adapter, verify_checkpoint
-from qarank.artifacts.find_run import find_checkpoint, is_run
+from qarank.artifacts.find_run import find_checkpoint, is_run, naming_folder
 from qarank.artifacts.names import ANSWERING
 from qarank.artifacts.run_dir import RunDir
 from qarank.config.load import load_recipe
@@ -213,7 +213,8 @@ def load_checkpoint_layers(
     if is_adapter(checkpoint):
         model = load_base_model(source, config, seed=0)
         folder = AdapterFolder(*read_adapter(checkpoint))
-        return model, load_updates(model, folder, head=[HEAD])
+        with naming_folder(checkpoint):
+            return model, load_updates(model, folder, head=[HEAD])
     if is_full_model(checkpoint):
         with quiet_transformers():
             model = AutoModelForQuestionAnswering.from_pretrained(checkpoint, dtype=torch.float32)

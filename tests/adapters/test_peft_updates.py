@@ -70,28 +70,13 @@ def test_half_precision_is_read_as_float32() -> None:
     ("config", "line"),
     [
         ({"peft_type": "IA3"}, "peft_type is 'IA3'; LORA and ADALORA are read"),
-        ({}, "peft_type is None"),
         (LORA | {"use_dora": True}, "use_dora cannot be read: DoRA scales"),
-        (LORA | {"fan_in_fan_out": True}, "fan_in_fan_out cannot be read"),
-        (LORA | {"alora_invocation_tokens": [7]}, "it acts after certain tokens alone"),
-        (LORA | {"use_qalora": True}, "it averages its inputs"),
-        (LORA | {"use_bdlora": {"nblocks": 2}}, "its factors are diagonal blocks"),
-        (LORA | {"arrow_config": {"top_k": 2}}, "it mixes several adapters"),
-        *(
-            (LORA | {"init_lora_weights": start}, f"is '{start}', which changed the base's weights")
-            for start in ("pissa", "pissa_niter_4", "olora", "corda", "loftq", "lora_ga")
-        ),
         (LORA | {"target_modules": ["dense", "key"]}, "has no tensors of key"),
     ],
 )
 def test_what_an_update_cannot_say_is_refused(config: dict[str, Any], line: str) -> None:
     with pytest.raises(AdapterError, match=line):
         read_updates(config, lora_tensors())
-
-
-@pytest.mark.parametrize("start", [True, False, None, "gaussian", "orthogonal", "eva", "mica"])
-def test_a_start_that_left_the_base_alone_is_read(start: object) -> None:
-    assert read_updates(LORA | {"init_lora_weights": start}, lora_tensors())
 
 
 @pytest.mark.parametrize("factor", ["A", "B", "E"])

@@ -6,12 +6,14 @@ import pytest
 from qarank.artifacts.find_run import (
     best_checkpoint,
     check_model_folder,
+    describe_no_adapter,
     find_checkpoint,
     is_run,
+    naming_folder,
     open_run_dir,
 )
 from qarank.artifacts.run_dir import RunDir
-from qarank.errors import CheckpointError, RunDirError
+from qarank.errors import AdapterError, CheckpointError, RunDirError
 from tests.artifacts.run_folders import make_run
 
 
@@ -20,6 +22,9 @@ def test_only_a_folder_with_run_json_opens_as_a_run(tmp_path: Path) -> None:
         open_run_dir(tmp_path / "gone")
     with pytest.raises(RunDirError, match=r"is not a run: no run\.json in it$"):
         open_run_dir(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunDirError, match=r"file is not a run: a file, not a folder$"):
+        open_run_dir(tmp_path / "file")
     assert open_run_dir(make_run(tmp_path / "a").path) == RunDir(tmp_path / "a")
 
 
@@ -80,3 +85,28 @@ def test_a_run_and_its_checkpoints_are_a_runs(tmp_path: Path) -> None:
         assert is_run(path)
     with pytest.raises(CheckpointError, match="there is no such checkpoint"):
         check_model_folder(run_dir.checkpoint_dir(99))
+
+
+def test_what_holds_no_adapter_is_told_with_the_run_it_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(tmp_path / "a")
+    (tmp_path / "a" / "eval").mkdir(exist_ok=True)
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    told = "is not a run, a checkpoint or an adapter"
+    lack = "no run.json or adapter_config.json in it"
+    assert [describe_no_adapter(Path(name)) for name in ("none", "file", ".", "a/eval")] == [
+        f"none {told}: no such folder",
+        f"file {told}: a file, not a folder",
+        f". {told}: {lack}",
+        f"a/eval {told}: {lack}; it is in the run a",
+    ]
+
+
+def test_an_error_about_an_adapter_begins_with_its_folder() -> None:
+    with (
+        pytest.raises(AdapterError, match=r"^some/folder: r is odd$"),
+        naming_folder(Path("some/folder")),
+    ):
+        raise AdapterError("r is odd")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from qarank.artifacts.rank_file import read_ranks
-from qarank.errors import CheckpointError, RunDirError
+from qarank.errors import CheckpointError
 
 RANKS = {"encoder.0.query": 2, "encoder.1.query": 0}
 PATTERN = {
@@ -18,25 +18,6 @@ def write(path: Path, document: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(document if isinstance(document, str) else json.dumps(document))
     return path
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """A finished run whose best checkpoint is not its last."""
-    folder = tmp_path / "runs" / "other"
-    write(folder / "run.json", {"result": {"best_checkpoint": "step_000004"}})
-    write(folder / "checkpoints/step_000004/rank_pattern.json", PATTERN)
-    last = {"matrices": {path: {"rank": 4} for path in RANKS}}
-    write(folder / "checkpoints/step_000008/rank_pattern.json", last)
-    return folder
-
-
-def test_a_run_stands_for_its_best_checkpoint(run: Path) -> None:
-    assert read_ranks(run) == RANKS
-
-
-def test_a_checkpoint_stands_for_itself(run: Path) -> None:
-    assert read_ranks(run / "checkpoints/step_000008") == dict.fromkeys(RANKS, 4)
 
 
 @pytest.mark.parametrize("document", [PATTERN, RANKS])
@@ -87,14 +68,3 @@ def test_a_folder_named_like_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "odd.json").mkdir()
     with pytest.raises(CheckpointError, match=r"odd\.json holds no ranks"):
         read_ranks(tmp_path / "odd.json")
-
-
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunDirError, match=r"is not a run: no run\.json in it$"):
-        read_ranks(tmp_path)
-
-
-def test_a_run_that_adapted_nothing_has_no_ranks(run: Path) -> None:
-    (run / "checkpoints/step_000004/rank_pattern.json").unlink()
-    with pytest.raises(CheckpointError, match="no such file: nothing there was adapted$"):
-        read_ranks(run)

@@ -59,8 +59,9 @@ def test_a_plan_shows_the_patterns_triplets_or_the_budgets_unit(
 def test_a_pattern_that_is_not_there_is_refused(
     train_pattern: Callable[..., Any], tmp_path: Path
 ) -> None:
-    refuse_in_a_line(train_pattern(tmp_path / "none.json"), "none.json: there is no such file")
-    refuse_in_a_line(train_pattern(tmp_path / "none"), "none is not a run: no such folder")
+    for name in ("none.json", "none"):
+        told = (f"allocator.pattern: {tmp_path / name}: there is no such folder or file",)
+        refuse_in_a_line(train_pattern(tmp_path / name), *told, "or a rank_pattern.json is allowed")
     assert not (tmp_path / "runs").exists()
 
 
@@ -101,7 +102,7 @@ def test_a_pattern_of_larger_ranks_is_refused(
         ({"type": "nrom", "target_r": 2}, ["allocator.type", "norm"]),
         (
             {"type": "norm", "target_total": 63, "budget_unit": "parameters"},
-            ["the target budget is 63 parameters; 64..3328 are allowed"],
+            ["allocator.target_total is 63 parameters; 64..3328 are allowed"],
         ),
     ],
 )

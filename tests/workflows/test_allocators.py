@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qarank.config.schema import Recipe
-from qarank.errors import CheckpointError, RunDirError, StoppedError
+from qarank.errors import CheckpointError, StoppedError
 from qarank.workflows.inspect_ranks import report_ranks
 from qarank.workflows.train import TrainOptions, run_path, train_recipe
 
@@ -159,7 +159,7 @@ def test_a_run_goes_on_though_the_run_it_took_its_ranks_from_was_moved(
     with pytest.raises(StoppedError):
         train_recipe(recipe, ANEW)
     own_run.folder.rename(own_run.folder.with_name("moved"))
-    with pytest.raises(RunDirError, match="is not a run: no such folder"):
+    with pytest.raises(CheckpointError, match="there is no such folder or file"):
         train_recipe(recipe, TrainOptions(overwrite=True, show_progress=False))
     train_recipe(recipe, RESUME)
     assert f"{own_run.folder} is no longer there: going on at the ranks noted" in caplog.text

@@ -4,8 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from transformers import AutoConfig
 
+from qarank.adapters.peft_names import PREFIX
+from qarank.artifacts.checkpoint import write_adapter
 from qarank.config.schema import Recipe
 from qarank.errors import AllocationError, CheckpointError, RunDirError, ScheduleError
 from qarank.ranks.schedule import BudgetSchedule
@@ -65,26 +69,27 @@ def test_limits_are_the_pools(allocated: Recipes) -> None:
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
-        ({"target_total": 9}, r"9 triplets; 1\.\.8 are allowed"),
+        ({"target_total": 9}, r"total is 9 triplets; 1\.\.8 are allowed"),
         (
             {"target_total": 577, "budget_unit": "parameters"},
-            r"577 parameters; 64\.\.576 are allowed",
+            r"total is 577 parameters; 64\.\.576 are allowed",
         ),
         (
             {"target_total": 63, "budget_unit": "parameters"},  # less than any triplet
-            r"63 parameters; 64\.\.576 are allowed",
+            r"total is 63 parameters; 64\.\.576 are allowed",
         ),
         (
             {"target_total": 3, "min_rank": 2},
-            r"3 triplets; 4\.\.8 are allowed by allocator.min_rank and max_rank",
+            r"total is 3 triplets; 4\.\.8 are allowed by allocator.min_rank",
         ),
         (
             {"target_r": 3, "max_rank": 2},
-            r"6 triplets; 1\.\.4 are allowed by allocator.min_rank and max_rank",
+            r"r 3 comes to 6 triplets; 1\.\.4 are allowed by allocator.max_rank",
         ),
         (
-            {"target_r": 1, "min_rank": 2, "budget_unit": "parameters"},
-            r"144 parameters; 288\.\.576 are allowed by allocator.min_rank and max_rank",
+            {"target_r": 1, "min_rank": 2, "max_rank": 3, "budget_unit": "parameters"},
+            r"r 1 comes to 144 parameters; 288\.\.432 are allowed by allocator.min_rank and "
+            "allocator.max_rank",
         ),
     ],
 )
@@ -92,9 +97,9 @@ def test_a_budget_that_cannot_be_kept_to_is_refused_with_what_can(
     keys: dict[str, Any], line: str, allocated: Recipes
 ) -> None:
     recipe = allocated(**keys)
-    with pytest.raises(ScheduleError, match=f"^the target budget is {line}$"):
+    with pytest.raises(ScheduleError, match=f"^allocator.target_{line}$"):
         find_target(recipe.allocator, plan_pool(recipe, MATRICES))
-    with pytest.raises(ScheduleError, match=f"^the target budget is {line}$"):
+    with pytest.raises(ScheduleError, match=f"^allocator.target_{line}$"):
         schedule_of(recipe)
 
 
@@ -149,17 +154,42 @@ def test_a_pattern_is_in_the_models_order(plan_file: Callable[[object], dict[str
 def test_ranks_of_something_else_are_refused(
     ranks: object, line: str, plan_file: Callable[[object], dict[str, int]]
 ) -> None:
-    with pytest.raises(AllocationError, match=rf"ranks\.json {line}$"):
+    with pytest.raises(AllocationError, match=rf"ranks\.json {line}$") as caught:
         plan_file(ranks)
+    assert "allocator.pattern" in str(caught.value)
 
 
 def test_a_file_that_cannot_be_read_is_refused(
     plan_file: Callable[[object], dict[str, int]], tiny_recipe: Recipes, tmp_path: Path
 ) -> None:
-    with pytest.raises(CheckpointError, match="holds no ranks"):
+    with pytest.raises(CheckpointError, match=r"^allocator\.pattern: .*holds no ranks"):
         plan_file("not ranks")
     recipe = tiny_recipe(allocator={"type": "file", "pattern": str(tmp_path / "none")})
-    with pytest.raises(RunDirError, match="none is not a run: no such folder$"):
+    allowed = "a run, a checkpoint, an adapter or a rank_pattern.json is allowed"
+    line = f"allocator.pattern: {tmp_path}/none: there is no such folder or file; {allowed}"
+    with pytest.raises(CheckpointError, match=f"^{line}$"):
+        plan_pattern(recipe, MATRICES)
+
+
+def test_a_folder_without_ranks_is_refused_with_the_key(
+    tiny_recipe: Recipes, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(allocator={"type": "file", "pattern": str(tmp_path)})
+    with pytest.raises(RunDirError, match=rf"^allocator\.pattern: {tmp_path} is not a run, a che"):
+        plan_pattern(recipe, MATRICES)
+
+
+def test_an_adapters_folder_has_ranks_to_train_at(tiny_recipe: Recipes, tmp_path: Path) -> None:
+    ranks = {"layer.0.query": 2, "layer.0.intermediate": 1}
+    tensors = {}
+    for path, (in_features, out_features) in MATRICES.items():
+        tensors[f"{PREFIX}{path}.lora_A.weight"] = torch.ones(ranks[path], in_features)
+        tensors[f"{PREFIX}{path}.lora_B.weight"] = torch.ones(out_features, ranks[path])
+    write_adapter(tmp_path, {"peft_type": "LORA", "r": 2}, tensors)
+    recipe = tiny_recipe(allocator={"type": "file", "pattern": str(tmp_path)})
+    assert plan_pattern(recipe, MATRICES) == ranks
+    save_file({"odd": torch.ones(1)}, tmp_path / "adapter_model.safetensors")
+    with pytest.raises(CheckpointError, match=rf"^allocator\.pattern: {tmp_path}.*no low-rank"):
         plan_pattern(recipe, MATRICES)
 
 

@@ -182,7 +182,7 @@ def test_an_adapter_that_cannot_be_opened_says_why(
         shutil.copy(pruned_run.last_checkpoint / name, tmp_path)
     path = tmp_path / ADAPTER_CONFIG
     path.write_text(json.dumps(json.loads(path.read_text()) | config))
-    with pytest.raises(error, match=line):
+    with pytest.raises(error, match=f"^{tmp_path}: .*{line}"):
         open_folder(tmp_path)
 
 

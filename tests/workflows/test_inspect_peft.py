@@ -141,3 +141,12 @@ def test_a_full_model_has_no_ranks(tiny_model_dir: Path) -> None:
 def test_any_other_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunDirError, match="is not a run"):
         report_ranks(tmp_path)
+
+
+def test_spectra_that_cannot_be_read_are_told_with_the_folder(tmp_path: Path) -> None:
+    for name in ("plain", "dora"):
+        config = peft.LoraConfig(r=3, target_modules=TARGETS, use_dora=name == "dora")
+        save(config, tmp_path / name)
+    report_spectra(report_ranks(tmp_path / "plain"))
+    with pytest.raises(AdapterError, match=f"^{tmp_path}/dora: adapter_config.json: use_dora"):
+        report_spectra(report_ranks(tmp_path / "dora"))

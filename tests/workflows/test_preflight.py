@@ -132,7 +132,7 @@ def test_the_shares_that_the_message_names_do_fit(plan_tiny: Callable[..., Plan]
 
 def test_a_target_total_above_the_start_is_refused(plan_tiny: Callable[..., Plan]) -> None:
     allocator = {"type": "adalora", "target_total": 49, "tinit": 1, "tfinal": 1}
-    with pytest.raises(ScheduleError, match=r"target budget is 49 triplets; 1\.\.48"):
+    with pytest.raises(ScheduleError, match=r"allocator.target_total is 49 triplets; 1\.\.48"):
         plan_tiny(allocator=allocator)
 
 
