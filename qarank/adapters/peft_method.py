@@ -3,9 +3,10 @@
 Source: PEFT 0.21's adapter_config.json.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from qarank.adapters.peft_names import find_others
 from qarank.errors import AdapterError
 
 REFUSED = {
@@ -19,6 +20,13 @@ REFUSED = {
 }
 # How A and B began matters to nobody later, but for ways that took something out of the base.
 KEEP_THE_BASE = (None, True, False, "gaussian", "orthogonal", "eva", "mica")
+
+
+def check_tensors(names: Iterable[str]) -> None:
+    """Raise AdapterError for a tensor of an adapter that is neither update nor whole parameter."""
+    for name, bare in find_others(names).items():
+        if "lora_" in bare:
+            raise AdapterError(f"adapter_model.safetensors holds {name}, which cannot be read")
 
 
 def check_method(config: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ Source: PEFT 0.21's file format.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qarank.errors import AdapterError
@@ -27,6 +27,19 @@ class UpdateShape:
     rank: int
     in_features: int
     out_features: int
+
+
+def find_others(names: Iterable[str]) -> dict[str, str]:
+    """Name -> name without PEFT's prefix, of all tensors that are no update.
+
+    Parameters that PEFT keeps of a module it has replaced, to switch back to, are left out.
+    """
+    bare = {name: name.removeprefix(PREFIX) for name in names}
+    return {
+        name: short
+        for name, short in bare.items()
+        if not LOW_RANK.match(short) and ".original_module." not in short
+    }
 
 
 def read_update_shapes(shapes: Mapping[str, Sequence[int]]) -> dict[str, UpdateShape]:

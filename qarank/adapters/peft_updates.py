@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor
 
 from qarank.adapters.layer import PlainLoRA
-from qarank.adapters.peft_method import check_method
-from qarank.adapters.peft_names import LOW_RANK, PREFIX
+from qarank.adapters.peft_method import check_method, check_tensors
+from qarank.adapters.peft_names import LOW_RANK, PREFIX, find_others
 from qarank.errors import AdapterError
 
 RANK_OFFSET = 1e-5  # PEFT's, so that a rank of 0 divides by something
@@ -48,15 +48,11 @@ def read_head(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         AdapterError: a tensor is neither an update's nor a whole parameter.
     """
-    head: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        bare = name.removeprefix(PREFIX)
-        if LOW_RANK.match(bare) or ".original_module." in bare:
-            continue
-        if "lora_" in bare:
-            raise AdapterError(f"adapter_model.safetensors holds {name}, which cannot be read")
-        head[re.sub(r"\.modules_to_save(\.default)?\.", ".", bare)] = tensor
-    return head
+    check_tensors(tensors)
+    return {
+        re.sub(r"\.modules_to_save(\.default)?\.", ".", bare): tensors[name]
+        for name, bare in find_others(tensors).items()
+    }
 
 
 def _require_all(targets: Any, paths: Iterable[str]) -> None:

@@ -47,9 +47,12 @@ def print_ranks(report: "RankReport") -> None:
     _print_scale(console, report.r)
     of_start = f" of {report.r * len(report.matrices):,}" if report.type in WITH_START else ""
     console.print(
-        f"{report.total_rank:,} triplets{of_start} kept, {report.total_parameters:,} parameters\n",
+        f"{report.total_rank:,} triplets{of_start} kept, {report.total_parameters:,} parameters",
         highlight=False,
     )
+    for note in report.notes:
+        console.print(note, style="dim", highlight=False, markup=False)
+    console.print()
 
 
 def print_rounds(run: "Inspected") -> None:

@@ -1,7 +1,7 @@
 """qarank inspect-ranks: how much rank each matrix kept. Needs no torch, so it starts fast."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from qarank.artifacts.run_dir import RunDir, step_of
 from qarank.artifacts.tensor_parts import read_shapes
 from qarank.errors import AdapterError, CheckpointError, RunDirError
 from qarank.report.trajectory import RoundFigures, describe_rounds
+from qarank.workflows.inspect_notes import describe_rest
 
 PEFT_TYPES = ("LORA", "ADALORA")
+SIDES = ("in_features", "out_features")
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,14 @@ class RankReport:
         type: svd or frd; LORA or ADALORA of a folder that PEFT wrote.
         r: triplets each matrix started with; the most it has, of plain LoRA.
         matrices: in the model's order; a plain LoRA folder names none of rank 0.
+        notes: what the folder holds that is not counted, and why eval and merge refuse it.
     """
 
     checkpoint: str
     type: str
     r: int
     matrices: list[MatrixRank]
+    notes: list[str] = field(default_factory=list)
 
     @property
     def total_rank(self) -> int:
@@ -161,17 +165,39 @@ def split_path(path: str) -> tuple[str, int | None, str]:
 
 
 def _read_pattern(folder: Path) -> RankReport:
+    path = folder / RANK_PATTERN
     try:
-        pattern = read_json(folder / RANK_PATTERN)
+        pattern = read_json(path)
         matrices = [
-            _build_matrix(
-                path, UpdateShape(each["rank"], each["in_features"], each["out_features"])
-            )
-            for path, each in pattern["matrices"].items()
+            _build_matrix(name, UpdateShape(*(int(each[key]) for key in ("rank", *SIDES))))
+            for name, each in pattern["matrices"].items()
         ]
-        return RankReport(str(folder), pattern["type"], pattern["r"], matrices)
+        report = RankReport(str(folder), str(pattern["type"]), int(pattern["r"]), matrices)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{folder} is damaged: {RANK_PATTERN} cannot be read") from error
+        if is_run(folder):
+            raise CheckpointError(f"{folder} is damaged: {RANK_PATTERN} cannot be read") from error
+        needed = f"type, r, and matrices with rank, {' and '.join(SIDES)}"
+        raise CheckpointError(f"{path} is not one of qarank's: {needed} are read") from error
+    if not is_run(folder):
+        _check_fit(path, report)
+    return report
+
+
+def _check_fit(path: Path, report: RankReport) -> None:
+    """Refuse a pattern that is not of the adapter beside it; a checkpoint's manifest sees to it."""
+    weights = path.with_name(ADAPTER_WEIGHTS)
+    if not weights.is_file():
+        return
+    with naming_folder(path.parent):
+        updates = read_update_shapes(read_shapes(weights))
+    told = report.ranks
+    for name in [*told, *updates]:
+        found = updates[name].rank if name in updates else 0
+        if told.get(name, 0) != found:
+            raise CheckpointError(
+                f"{path} is not of the adapter beside it: it gives {name} rank "
+                f"{told.get(name, 0)}, {ADAPTER_WEIGHTS} has {found}"
+            )
 
 
 def _read_peft(folder: Path) -> RankReport:
@@ -184,16 +210,16 @@ def _read_peft(folder: Path) -> RankReport:
         allowed = " and ".join(PEFT_TYPES)
         raise AdapterError(f"{folder / ADAPTER_CONFIG}: peft_type is {kind!r}; {allowed} are read")
     with naming_folder(folder):
-        shapes = read_update_shapes(read_shapes(folder / ADAPTER_WEIGHTS))
-    matrices = [_build_matrix(path, shape) for path, shape in shapes.items()]
+        shapes = read_shapes(folder / ADAPTER_WEIGHTS)
+        updates = read_update_shapes(shapes)
+    matrices = [_build_matrix(path, shape) for path, shape in updates.items()]
     if not matrices:
         raise CheckpointError(f"{folder / ADAPTER_WEIGHTS} holds no low-rank update")
     matrices.sort(key=lambda matrix: (matrix.stack, -1 if matrix.layer is None else matrix.layer))
     asked = config.get("init_r" if kind == "ADALORA" else "r")
     most = max(matrix.rank for matrix in matrices)
-    return RankReport(
-        str(folder), kind, max(most, asked if isinstance(asked, int) else 0), matrices
-    )
+    r = max(most, asked if isinstance(asked, int) else 0)
+    return RankReport(str(folder), kind, r, matrices, describe_rest(config, shapes))
 
 
 def _build_matrix(path: str, shape: UpdateShape) -> MatrixRank:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,6 +64,14 @@ def test_a_row_is_a_layer_with_its_sum_and_a_place_without_a_matrix_a_dash(
 def test_plain_lora_is_not_told_what_it_started_with(capsys: pytest.CaptureFixture[str]) -> None:
     print_ranks(make(kind="LORA").report)
     assert "16 triplets kept, 256 parameters" in capsys.readouterr().out
+
+
+def test_notes_stand_below_the_sums(capsys: pytest.CaptureFixture[str]) -> None:
+    report = replace(make(kind="LORA").report, notes=["also holds [a], not counted", "odd"])
+    print_ranks(report)
+    *_, sums, first, second, empty = capsys.readouterr().out.split("\n")[:-1]
+    assert sums.startswith("16 triplets kept")
+    assert (first, second, empty) == ("also holds [a], not counted", "odd", "")
 
 
 def test_a_pipe_gets_no_colour_and_no_scale(capsys: pytest.CaptureFixture[str]) -> None:

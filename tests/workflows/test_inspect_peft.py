@@ -94,8 +94,10 @@ def test_a_fresh_lora_folder_has_an_update_of_zero_and_no_orthogonality(tmp_path
 @pytest.mark.parametrize("to", ["lora", "adalora"])
 def test_a_merged_folder_has_the_ranks_of_its_run(to: str, pruned_run: Any, tmp_path: Path) -> None:
     merge_run(pruned_run.folder, tmp_path / "out", MergeOptions(to=to))
-    kept = {path: rank for path, rank in report_ranks(pruned_run.folder).ranks.items() if rank}
-    assert report_ranks(tmp_path / "out").ranks == kept
+    of_run, merged = (report_ranks(path) for path in (pruned_run.folder, tmp_path / "out"))
+    assert 0 in of_run.ranks.values()
+    assert (merged.matrices, merged.r) == (of_run.matrices, of_run.r)
+    assert merged.type == to.upper()
 
 
 def test_a_checkpoint_copied_out_of_its_run_keeps_its_pattern(
@@ -150,3 +152,60 @@ def test_spectra_that_cannot_be_read_are_told_with_the_folder(tmp_path: Path) ->
     report_spectra(report_ranks(tmp_path / "plain"))
     with pytest.raises(AdapterError, match=f"^{tmp_path}/dora: adapter_config.json: use_dora"):
         report_spectra(report_ranks(tmp_path / "dora"))
+
+
+def test_a_pattern_beside_an_adapter_that_is_no_checkpoint_brings_matrices_of_rank_0(
+    pruned_run: Any, tmp_path: Path
+) -> None:
+    merge_run(pruned_run.folder, tmp_path / "out", MergeOptions(to="lora"))
+    pattern = (pruned_run.last_checkpoint / "rank_pattern.json").read_bytes()
+    (tmp_path / "out" / "rank_pattern.json").write_bytes(pattern)
+    report = report_ranks(tmp_path / "out")
+    assert report.ranks == report_ranks(pruned_run.folder).ranks
+    assert 0 in report.ranks.values() and not report.notes
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [1],
+        {"query": 2},
+        {"type": "svd", "r": 4},
+        {"type": "svd", "r": 4, "matrices": {"query": {"rank": "a few"}}},
+        {"type": "svd", "r": 4, "matrices": {"query": {"rank": 3}}},
+    ],
+)
+def test_a_foreign_file_of_the_patterns_name_is_told_in_a_line(
+    document: object, tmp_path: Path
+) -> None:
+    save(peft.LoraConfig(r=3, target_modules=TARGETS), tmp_path)
+    path = tmp_path / "rank_pattern.json"
+    path.write_text(json.dumps(document))
+    needed = "type, r, and matrices with rank, in_features and out_features are read"
+    with pytest.raises(CheckpointError, match=f"^{path} is not one of qarank's: {needed}$"):
+        report_ranks(tmp_path)
+
+
+@pytest.mark.parametrize(("rank", "told"), [(2, 2), (3, 3), (0, 0)])
+def test_a_pattern_of_another_adapter_is_told(rank: int, told: int, tmp_path: Path) -> None:
+    save(peft.LoraConfig(r=3, target_modules=TARGETS), tmp_path)
+    entry = {"rank": rank, "in_features": 16, "out_features": 16}
+    pattern = {"type": "svd", "r": 4, "matrices": {QUERY.format(0): entry}}
+    (tmp_path / "rank_pattern.json").write_text(json.dumps(pattern))
+    name = QUERY.format(0) if rank != 3 else "bert.encoder.layer.0.attention.self.key"
+    line = f"gives {name} rank {told if rank != 3 else 0}, adapter_model.safetensors has 3$"
+    with pytest.raises(CheckpointError, match=f"is not of the adapter beside it: it {line}"):
+        report_ranks(tmp_path)
+
+
+def test_what_is_held_and_not_counted_is_told_with_why_others_refuse_it(tmp_path: Path) -> None:
+    save(peft.LoraConfig(r=2, target_modules=["query"], use_dora=True), tmp_path)
+    report = report_ranks(tmp_path)
+    assert report.total_rank == 2 * 12
+    assert report.notes == [
+        f"also holds {QUERY.format(0)}.lora_magnitude_vector and 11 tensors more, 192 parameters, "
+        "not counted",
+        "eval and merge refuse it: adapter_config.json: use_dora cannot be read: DoRA scales whole "
+        "columns of the weight",
+    ]
+    assert report.to_dict()["notes"] == report.notes

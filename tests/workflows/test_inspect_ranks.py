@@ -45,9 +45,15 @@ def test_a_report_tells_each_matrix_its_rank_and_cost(pruned_run: Any) -> None:
 def test_a_report_is_json(pruned_run: Any) -> None:
     document = report_ranks(pruned_run.folder).to_dict()
     assert json.loads(json.dumps(document)) == document
-    assert {"checkpoint", "type", "r", "matrices", "total_rank", "total_parameters"} == set(
-        document
-    )
+    assert {
+        "checkpoint",
+        "type",
+        "r",
+        "matrices",
+        "notes",
+        "total_rank",
+        "total_parameters",
+    } == set(document)
     assert set(document["matrices"][0]) == {
         "path",
         "stack",
