@@ -1,5 +1,6 @@
 """Puts adapters into a model: everything frozen, then adapters and head set free by membership."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -40,8 +41,9 @@ def inject_adapters(
         Path -> adapter, in the order of `paths`.
 
     Raises:
-        AdapterError: a path is no linear, or nothing would train.
+        AdapterError: a path is no linear, or shares its weight, or nothing would train.
     """
+    _require_own_weights(model, paths)
     model.requires_grad_(False)
     layers: dict[str, Adapter] = {}
     for path in paths:
@@ -57,6 +59,22 @@ def inject_adapters(
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise AdapterError("nothing would train: no matrix is adapted and there is no head")
     return layers
+
+
+def _require_own_weights(model: nn.Module, paths: Sequence[str]) -> None:
+    """Refuse a linear whose weight is used under another name too: it would be adapted at one."""
+    weights = {f"{path}.weight" for path in paths}
+    names: dict[nn.Parameter, list[str]] = defaultdict(list)
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names[parameter].append(name)
+    for first, *others in names.values():
+        shared = next((name for name in (first, *others) if name in weights), None)
+        if others and shared is not None:
+            other = others[0] if shared == first else first
+            raise AdapterError(
+                f"{shared} is {other} as well, and would be adapted at one of the two; leave it "
+                "out of adapter.target_modules"
+            )
 
 
 def find_adapters(model: nn.Module) -> dict[str, AdaptedLinear]:

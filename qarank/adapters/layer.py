@@ -63,6 +63,7 @@ class AdaptedLinear(nn.Module, ABC):
         self.lora_A = nn.Parameter(torch.empty(r, base_layer.in_features, device=device))
         self.lora_B = nn.Parameter(torch.empty(base_layer.out_features, r, device=device))
         self.register_buffer("rank_mask", torch.ones(r, dtype=torch.bool, device=device))
+        self._trained_rank = r
 
     @property
     def weight(self) -> Tensor:
@@ -94,6 +95,14 @@ class AdaptedLinear(nn.Module, ABC):
         parameters = [self.lora_A, self.lora_B]
         return parameters if self.lora_E is None else [*parameters, self.lora_E]
 
+    def trained_rows(self) -> tuple[Tensor, Tensor]:
+        """The rows of A, (k, in_features), and columns of B as rows, (k, out_features), that train.
+
+        All r of them, unless `fix_rank` said otherwise.
+        """
+        k = self._trained_rank
+        return self.lora_A[:k], self.lora_B.mT[:k]
+
     def forward(self, x: Tensor) -> Tensor:
         """(..., in_features) -> (..., out_features)."""
         base: Tensor = self.base_layer(x)
@@ -114,14 +123,23 @@ class AdaptedLinear(nn.Module, ABC):
         return PlainLoRA(down[kept], up[:, kept], self.alpha * self.rank / self.r)
 
     def factors(self) -> tuple[Tensor, Tensor]:
-        """(r, in_features) and (out_features, r); masked in eval mode, not in training."""
-        return self.raw_factors() if self.training else self.masked_factors()
+        """(r, in_features) and (out_features, r); masked in eval mode, not in training.
+
+        In training too where the rank is fixed: what is cut has no gradient then.
+        """
+        may_regrow = self.training and self._trained_rank == self.r
+        return self.raw_factors() if may_regrow else self.masked_factors()
 
     @torch.no_grad()
     def keep_triplets(self, keep: Tensor) -> None:
         """Set the mask, (r,) bool, and zero what it cuts; training may grow that back."""
         self.rank_mask.copy_(keep)
         self.cut_masked()
+
+    def fix_rank(self, rank: int) -> None:
+        """Keep the first `rank` triplets, 0..r, for good: the others take no part in training."""
+        self._trained_rank = rank
+        self.keep_triplets(torch.arange(self.r, device=self.rank_mask.device) < rank)
 
     @abstractmethod
     def raw_factors(self) -> tuple[Tensor, Tensor]:

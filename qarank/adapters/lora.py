@@ -32,6 +32,7 @@ class LoRALinear(AdaptedLinear):
         self.lora_A = nn.Parameter(update.lora_A.to(device))
         self.lora_B = nn.Parameter(update.lora_B.to(device))
         self.rank_mask = torch.ones(self.r, dtype=torch.bool, device=device)
+        self._trained_rank = self.r
 
     def raw_factors(self) -> tuple[Tensor, Tensor]:
         """The two matrices as they are."""

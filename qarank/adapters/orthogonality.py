@@ -17,7 +17,8 @@ from qarank.adapters.layer import AdaptedLinear
 def orthogonality_penalty(layers: Iterable[AdaptedLinear]) -> Tensor:
     """Mean over all A and B of ||A A^T - I||_F and ||B^T B - I||_F, a float32 scalar.
 
-    Matrices of one shape go through one batched product.
+    Matrices of one shape go through one batched product. Of a matrix whose rank is fixed, the
+    triplets that train; one of rank 0 counts as if it had no adapter.
     """
     return torch.cat([_norms(rows) for rows in _rows_by_shape(layers).values()]).mean()
 
@@ -32,7 +33,8 @@ def penalty_by_matrix(layers: Mapping[str, AdaptedLinear]) -> dict[str, float]:
     """
     named: dict[str, Tensor] = {}
     for path, layer in layers.items():
-        named[f"{path}.lora_A"], named[f"{path}.lora_B"] = layer.lora_A, layer.lora_B.mT  # (r, d)
+        named[f"{path}.lora_A"], named[f"{path}.lora_B"] = layer.trained_rows()  # (r, d)
+    named = {name: rows for name, rows in named.items() if len(rows)}
     found: dict[str, float] = {}
     for shape in {rows.shape for rows in named.values()}:
         names = [name for name, rows in named.items() if rows.shape == shape]
@@ -56,6 +58,7 @@ def _norms(rows: list[Tensor]) -> Tensor:
 def _rows_by_shape(layers: Iterable[AdaptedLinear]) -> dict[torch.Size, list[Tensor]]:
     groups: dict[torch.Size, list[Tensor]] = defaultdict(list)
     for layer in layers:
-        for rows in (layer.lora_A, layer.lora_B.mT):  # (r, d)
-            groups[rows.shape].append(rows)
+        for rows in layer.trained_rows():  # (r, d)
+            if len(rows):
+                groups[rows.shape].append(rows)
     return groups

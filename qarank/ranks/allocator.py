@@ -79,11 +79,13 @@ class RankAllocator:
         budget = self.schedule.budget_at(global_step)
         before = self.mask()
         is_cutting = min(budget, self.pool.largest_cost) < self.pool.whole_cost
-        if is_cutting and not self.scorer.is_ready:
+        scores = self.scorer.triplet_scores()
+        # A step of rate 0, the first of a warm-up, leaves doublets at 0 and scores them so.
+        if is_cutting and not (self.scorer.is_ready and scores.any()):
             raise NoOpError(
-                f"step {global_step}: triplets are to be cut, but no step has been scored yet"
+                f"step {global_step}: triplets are to be cut, but none has a score above 0 yet"
             )
-        selection = select_triplets(self.scorer.triplet_scores(), budget, self.pool)
+        selection = select_triplets(scores, budget, self.pool)
         keep = selection.keep.to(before.device)
         pieces = self._split(keep)
         for layer, piece in zip(self.layers.values(), pieces, strict=True):

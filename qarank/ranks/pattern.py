@@ -1,7 +1,8 @@
 """Gives every matrix a rank before training, and keeps it: another run's pattern, from scratch.
 
 What a run with rounds ends with has two parts: where the ranks went, and how they came there. The
-same model, trained from scratch at those ranks, says how much the first part is worth.
+same model, trained from scratch at those ranks, says how much the first part is worth. The scale
+stays alpha / r; what is cut takes no part in the loss, the penalty or the norm that is clipped.
 
 Dims: total: the sum of r over the matrices.
 """
@@ -48,8 +49,7 @@ class PatternAllocator:
     def before_training(self) -> None:
         """Cut all but the first triplets of each matrix."""
         for path, layer in self.layers.items():
-            keep = torch.arange(layer.r, device=layer.rank_mask.device) < self.ranks[path]
-            layer.keep_triplets(keep)
+            layer.fix_rank(self.ranks[path])
         self.num_rounds = 1
         self.on_round(
             AllocationRound(
@@ -63,9 +63,7 @@ class PatternAllocator:
         )
 
     def after_optimizer_step(self, global_step: int, *, skipped: bool) -> None:
-        """What is cut stays cut: its gradients would grow it back."""
-        for layer in self.layers.values():
-            layer.cut_masked()
+        """Nothing to do: what is cut has no gradient to grow back by."""
 
     def mask(self) -> Tensor:
         """(total,) bool."""
@@ -80,4 +78,4 @@ class PatternAllocator:
         self.num_rounds = int(state["num_rounds"])
         pieces = torch.split(state["mask"], [layer.r for layer in self.layers.values()])
         for layer, keep in zip(self.layers.values(), pieces, strict=True):
-            layer.rank_mask.copy_(keep)
+            layer.fix_rank(int(keep.sum()))

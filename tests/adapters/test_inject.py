@@ -52,6 +52,20 @@ def test_adapters_and_head_train_and_nothing_else_whatever_it_is_called(build) -
     assert names == of_adapters | {"qa_outputs.weight", "qa_outputs.bias"}
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["module", "weight"])
+def test_a_linear_that_two_names_share_is_refused(whole: bool) -> None:
+    model = Reader()
+    if whole:
+        model.qa_outputs2 = model.lora_A
+    else:
+        model.qa_outputs2.weight = model.lora_A.weight
+    what = r"^lora_A\.weight is qa_outputs2\.weight as well.* leave it out of adapter"
+    with pytest.raises(AdapterError, match=what):
+        inject_adapters(model, ["body.0", "lora_A"], head=["qa_outputs"], build=build_svd)
+    assert isinstance(model.body[0], nn.Linear), "nothing is changed"
+    inject_adapters(model, ["body.0"], head=["qa_outputs"], build=build_svd)
+
+
 def test_a_step_moves_what_trains_and_leaves_the_base_bit_for_bit() -> None:
     model, before = Reader(), Reader().state_dict()
     inject_adapters(model, ["body.0"], head=["qa_outputs"], build=build_svd)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from qarank.adapters.layer import AdaptedLinear
+from qarank.adapters.lora import LoRALinear
 from qarank.adapters.svd import SVDLinear
 from qarank.errors import NoOpError
 from qarank.ranks.allocator import RankAllocator
@@ -94,7 +95,7 @@ def test_nothing_is_cut_before_there_is_anything_to_score_by(number: int) -> Non
         schedule=BudgetSchedule(4, 2, total_steps=10, tinit=0, tfinal=9, delta_t=1),
         scorer=measured_by(layers)[number],
     )
-    with pytest.raises(NoOpError, match="step 1: triplets are to be cut, but no step"):
+    with pytest.raises(NoOpError, match="step 1: triplets are to be cut, but none has"):
         allocator.after_optimizer_step(1, skipped=True)
     assert layers["only"].rank == 4
 
@@ -107,8 +108,22 @@ def test_a_ceiling_cuts_at_a_round_though_the_budget_would_keep_all() -> None:
         scorer=NormScorer(layers),
         pool=Pool((4,), (1,), max_rank=3),
     )
-    with pytest.raises(NoOpError, match="step 1: triplets are to be cut, but no step"):
+    with pytest.raises(NoOpError, match="step 1: triplets are to be cut, but none has"):
         allocator.after_optimizer_step(1, skipped=True)
     nn.init.ones_(layers["only"].lora_E)
     allocator.after_optimizer_step(1, skipped=False)
     assert layers["only"].rank == 3
+
+
+def test_doublets_that_a_step_of_rate_0_scored_are_not_cut_by_their_order() -> None:
+    layers = {"only": LoRALinear(nn.Linear(6, 6), r=4, alpha=8)}
+    metric = TripletMetric.from_tokens("iptAB,sumAB")
+    allocator = RankAllocator(
+        layers,
+        schedule=BudgetSchedule(4, 2, total_steps=10, tinit=0, tfinal=8, delta_t=1),
+        scorer=ImportanceTracker(layers, metric=metric, beta1=0.85, beta2=0.85),
+    )
+    layers["only"](torch.ones(1, 6)).sum().backward()  # B is 0, so A has no gradient
+    with pytest.raises(NoOpError, match="step 1: triplets are to be cut, but none has"):
+        allocator.after_optimizer_step(1, skipped=False)
+    assert layers["only"].rank == 4

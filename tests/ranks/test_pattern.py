@@ -4,6 +4,7 @@ from torch import nn
 
 from qarank.adapters.layer import AdaptedLinear
 from qarank.adapters.lora import LoRALinear
+from qarank.adapters.orthogonality import orthogonality_penalty, penalty_by_matrix
 from qarank.adapters.svd import SVDLinear
 from qarank.errors import AllocationError
 from qarank.ranks.pattern import PatternAllocator
@@ -62,18 +63,43 @@ def test_the_decision_is_told_as_a_round_at_step_zero() -> None:
 
 
 @KINDS
-@pytest.mark.parametrize("skipped", [False, True])
-def test_what_is_cut_stays_cut_after_every_step(kind: type[AdaptedLinear], skipped: bool) -> None:
-    allocator, layers, told = build(kind)
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_step_is_that_of_adapters_built_at_those_ranks(
+    kind: type[AdaptedLinear], resumed: bool
+) -> None:
+    allocator, layers, _ = build(kind)
     allocator.before_training()
-    for global_step in range(1, 4):
-        for layer in layers.values():
-            for p in layer.low_rank_parameters():
-                p.data.add_(1.0)
-        assert all(live(layers))
-        allocator.after_optimizer_step(global_step, skipped=skipped)
-        assert allocator.mask().tolist() == MASK == live(layers)
-    assert len(told) == 1
+    if resumed:
+        state, (allocator, layers, _) = allocator.state_dict(), build(kind)
+        allocator.load_state_dict(state)
+    built = {path: at_rank(layers[path], kind, rank) for path, rank in RANKS.items() if rank}
+    for layer in (*layers.values(), *built.values()):
+        layer.train()(torch.ones(2, 6)).square().sum().backward()
+    orthogonality_penalty(layers.values()).backward()
+    orthogonality_penalty(built.values()).backward()
+    for path, rank in RANKS.items():
+        for p in layers[path].low_rank_parameters():
+            triplets = p.T if p is layers[path].lora_B else p  # (r, ...)
+            grads = p.grad.T if p is layers[path].lora_B else p.grad
+            assert len(triplets) == 3 and not grads[rank:].any()
+    for path, layer in built.items():
+        found = [layers[path].lora_A.grad[: layer.r], layers[path].lora_B.grad[:, : layer.r]]
+        torch.testing.assert_close(found, [layer.lora_A.grad, layer.lora_B.grad])
+        if layer.lora_E is not None:
+            torch.testing.assert_close(layers[path].lora_E.grad[: layer.r], layer.lora_E.grad)
+    named = penalty_by_matrix(layers)
+    assert named == pytest.approx(penalty_by_matrix(built))
+    assert set(named) == {f"{path}.lora_{name}" for path in built for name in "AB"}
+
+
+def at_rank(layer: AdaptedLinear, kind: type[AdaptedLinear], rank: int) -> AdaptedLinear:
+    """An adapter of that rank alone, with the first triplets of another at the same scale."""
+    alone = kind(layer.base_layer, r=rank, alpha=layer.scaling * rank, dropout=0.0)
+    alone.lora_A.data.copy_(layer.lora_A[:rank])
+    alone.lora_B.data.copy_(layer.lora_B[:, :rank])
+    if alone.lora_E is not None and layer.lora_E is not None:
+        alone.lora_E.data.copy_(layer.lora_E[:rank])
+    return alone
 
 
 def test_ranks_may_come_in_another_order_and_with_others() -> None:
@@ -96,5 +122,4 @@ def test_a_state_taken_back_sets_the_masks_and_tells_nothing() -> None:
     second, layers, told = build(LoRALinear)
     second.load_state_dict(first.state_dict())
     assert second.mask().tolist() == MASK and second.num_rounds == 1 and told == []
-    second.after_optimizer_step(5, skipped=False)
     assert live(layers) == MASK

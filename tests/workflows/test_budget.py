@@ -103,6 +103,22 @@ def test_a_budget_that_cannot_be_kept_to_is_refused_with_what_can(
         schedule_of(recipe)
 
 
+@pytest.mark.parametrize(
+    ("warmup", "tinit", "fits"), [(0, 0, True), (1, 1, True), (1, 0, False), (0.2, 0, False)]
+)
+def test_the_first_round_comes_after_a_step_that_moves_weights(
+    warmup: float, tinit: int, fits: bool, tiny_recipe: Recipes
+) -> None:
+    """The first step of a warm-up has rate 0."""
+    allocator = {"type": "adalora", "target_r": 2, "tinit": tinit, "tfinal": 4, "delta_t": 1}
+    recipe = tiny_recipe(allocator=allocator, train={"max_steps": 12, "warmup_steps": warmup})
+    if fits:
+        schedule_of(recipe)
+        return
+    with pytest.raises(ScheduleError, match=r"^step 1 would cut triplets before any step that mov"):
+        schedule_of(recipe)
+
+
 def test_phases_that_do_not_fit_are_told_with_the_runs_steps(allocated: Recipes) -> None:
     with pytest.raises(ScheduleError, match="64 features / batch 8 = 8 steps an epoch, 12 in all"):
         schedule_of(allocated(target_r=2, tinit=9))
