@@ -103,7 +103,7 @@ def load_updates(
         head: paths of the modules that the folder must bring whole.
 
     Returns:
-        Path -> adapter, all triplets kept.
+        Path -> adapter, in the model's order, all triplets kept.
 
     Raises:
         AdapterError: the folder cannot be read as updates, or does not fit the model.
@@ -124,7 +124,8 @@ def load_updates(
 
     saved = read_head(folder.tensors)
     _require_saved(folder.config.get("modules_to_save") or (), saved, known)
-    layers = inject_adapters(model, list(updates), head=head, build=build)
+    paths = [path for path in known if path in updates]
+    layers = inject_adapters(model, paths, head=head, build=build)
     _load_head(model, saved, head)
     return layers
 

@@ -18,9 +18,10 @@ from qarank.adapters.truncate import truncate_update
 from qarank.artifacts.atomic import write_json, write_text, writing
 from qarank.artifacts.checkpoint import read_adapter, write_adapter
 from qarank.artifacts.folders import replace_folder
-from qarank.artifacts.names import MODEL_CARD
+from qarank.artifacts.names import MODEL_CARD, RANK_PATTERN
 from qarank.errors import AdapterError, CheckpointError
 from qarank.workflows.foreign_model import open_folder
+from qarank.workflows.kept_ranks import describe_kept, is_complete, report_kept
 from qarank.workflows.logits import compute_logits, largest_difference
 from qarank.workflows.merge_place import MERGE_INFO, check_apart, check_free
 from qarank.workflows.model import HEAD, quiet_transformers
@@ -157,6 +158,7 @@ def _save(opened: OpenedModel, folder: Path, options: MergeOptions) -> None:
         adapter = _export(opened, options)
         tensors = {name: tensor.to(dtype) for name, tensor in adapter.tensors.items()}
         write_adapter(folder, adapter.config, tensors)
+        _write_ranks(opened, folder, adapter)
     opened.tokenizer.save_pretrained(folder)
     opened.manner.write(folder)
     own_card = opened.folder / MODEL_CARD
@@ -169,6 +171,15 @@ def _save(opened: OpenedModel, folder: Path, options: MergeOptions) -> None:
         if opened.run is not None and own_card.is_file()
         else minimal_card(opened.base, is_adapter=is_adapter),
     )
+
+
+def _write_ranks(opened: OpenedModel, folder: Path, adapter: AdapterFolder) -> None:
+    """rank_pattern.json goes along where all ranks are known: a matrix of rank 0 has no tensors."""
+    report = report_kept(opened)
+    if is_complete(opened, report):
+        kind, alpha = adapter.config["peft_type"], adapter.config["lora_alpha"]
+        pattern = describe_kept(opened, report, kind=kind, alpha=alpha)
+        write_json(folder / RANK_PATTERN, pattern)
 
 
 def _export(opened: OpenedModel, options: MergeOptions) -> AdapterFolder:

@@ -15,6 +15,8 @@ from qarank.engine.progress import ProgressBar
 from qarank.errors import AdapterError, DataError
 from qarank.squad.text_file import require_file
 from qarank.workflows.evaluate import allows_null, load_part
+from qarank.workflows.inspect_ranks import RankReport
+from qarank.workflows.kept_ranks import ranks_now, report_kept
 from qarank.workflows.saved_model import OpenedModel, open_model
 from qarank.workflows.scoring import evaluate_reader
 
@@ -40,7 +42,8 @@ def score_budgets(
 
     Returns:
         `checkpoint`, `data`, and `budgets`: a row each, the whole adapter first, then falling:
-        budget, ranks, parameters, kept_energy (of the sum of ||Delta W||_F^2) and metrics.
+        budget, ranks (of each matrix, 0 too), parameters, kept_energy (of the sum of
+        ||Delta W||_F^2) and metrics.
 
     Raises:
         DataError: a budget is below 0, or above what the adapter keeps.
@@ -52,6 +55,7 @@ def score_budgets(
     if not opened.layers:
         raise AdapterError(f"{path} holds no adapter: there is no rank to cut")
     falling = order_budgets(budgets, count_triplets(opened), of=path)
+    report = report_kept(opened)
     part = load_part(path, opened, data)
     threshold = opened.manner.choose_threshold(
         null_threshold, with_null=allows_null(opened, part), of=opened.folder
@@ -69,7 +73,7 @@ def score_budgets(
                 null_threshold=threshold,
                 on_batch=bar.advance,
             )
-            rows.append(_describe(opened, budget, energy, found.metrics))
+            rows.append(_describe(opened, report, energy, found.metrics))
     return {"checkpoint": str(opened.folder), "data": part.label, "budgets": rows}
 
 
@@ -92,7 +96,7 @@ def count_triplets(opened: OpenedModel) -> int:
 
 @torch.no_grad()
 def cut_to_budget(opened: OpenedModel, budget: int) -> None:
-    """Keep the largest singular values of all updates together, in place; all is left as it is."""
+    """Keep the largest singular values of all updates together, in place; of ties the earlier."""
     if budget >= count_triplets(opened):
         return
     updates = {path: layer.to_plain_lora() for path, layer in opened.layers.items() if layer.rank}
@@ -118,12 +122,12 @@ def find_energy(opened: OpenedModel) -> float:
 
 
 def _describe(
-    opened: OpenedModel, budget: int, energy: float, metrics: dict[str, Any]
+    opened: OpenedModel, report: RankReport, energy: float, metrics: dict[str, Any]
 ) -> dict[str, Any]:
     layers = opened.layers
     return {
-        "budget": budget,
-        "ranks": {path: layer.rank for path, layer in layers.items()},
+        "budget": count_triplets(opened),
+        "ranks": ranks_now(opened, report),
         "parameters": sum(
             layer.rank * (layer.in_features + layer.out_features) for layer in layers.values()
         ),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from qarank.adapters.layer import PlainLoRA
 from qarank.errors import AdapterError, DataError
 from qarank.workflows.evaluate import evaluate_run
 from qarank.workflows.merge import MergeOptions, merge_run
@@ -26,6 +27,26 @@ def test_the_whole_adapter_scores_as_eval_does_and_less_keeps_less(own_run: Any)
     assert energies[0] == 1.0 and energies[-1] == 0.0
     assert energies == sorted(energies, reverse=True)
     assert rows[-1]["parameters"] == 0
+
+
+def test_every_matrix_has_its_rank_in_the_models_order(own_run: Any) -> None:
+    rows = score_budgets(own_run.folder, [0])["budgets"]
+    ranks = own_run.run["result"]["ranks"]
+    assert 0 in ranks.values() and list(ranks) != sorted(ranks), "or there is nothing to lose"
+    assert list(rows[0]["ranks"].items()) == list(ranks.items())
+    assert list(rows[1]["ranks"].items()) == [(path, 0) for path in ranks]
+
+
+def test_of_equal_singular_values_the_earlier_matrixs_stay(train_tiny: Callable[..., Any]) -> None:
+    finished = train_tiny(allocator={"type": "none"})
+    opened = open_model(finished.folder, precision="fp32")
+    for layer in opened.layers.values():
+        r, inside, outside = layer.rank, layer.in_features, layer.out_features
+        layer.set_update(PlainLoRA(torch.eye(r, inside), torch.eye(outside, r), float(r)))
+    first = next(iter(finished.run["result"]["ranks"]))
+    assert first != min(opened.layers), "the model's order is not the alphabet's"
+    cut_to_budget(opened, 3)
+    assert {path: layer.rank for path, layer in opened.layers.items() if layer.rank} == {first: 3}
 
 
 @torch.no_grad()
@@ -55,8 +76,7 @@ def test_an_adapter_that_no_run_stands_behind_has_a_curve_too(
     )
     assert [row["budget"] for row in found["budgets"]] == [8, 3]
     for row, other in zip(found["budgets"], of_run["budgets"], strict=True):
-        kept = {path: rank for path, rank in other["ranks"].items() if rank}
-        assert {path: rank for path, rank in row["ranks"].items() if rank} == kept
+        assert list(row["ranks"].items()) == list(other["ranks"].items())
         assert row["kept_energy"] == pytest.approx(other["kept_energy"], rel=1e-5)
 
 
