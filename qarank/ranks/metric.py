@@ -50,7 +50,7 @@ class TripletMetric:
         Raises:
             AllocationError: not two or four known tokens in their order.
         """
-        tokens = [token.strip() for token in metric.split(",")]
+        tokens = metric.split(",")
         if not any(_fits(tokens, choices) for choices in (TRIPLET_CHOICES, DOUBLET_CHOICES)):
             for_svd, for_frd = (
                 ",".join("|".join(allowed) for allowed in choices)

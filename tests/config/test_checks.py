@@ -3,12 +3,18 @@ import itertools
 import pytest
 
 from qarank.config import checks
+from qarank.ranks.metric import DOUBLET_CHOICES, TRIPLET_CHOICES, TripletMetric
 
 
 @pytest.mark.parametrize("adapter_type", ["svd", "frd"])
 def test_every_combination_of_tokens_is_a_metric(adapter_type: str) -> None:
     for tokens in itertools.product(*checks.METRIC_TOKENS[adapter_type]):
         checks.check_metric(",".join(tokens), adapter_type)
+        TripletMetric.from_tokens(",".join(tokens))
+
+
+def test_a_recipe_may_name_the_tokens_that_the_allocator_knows_and_no_others() -> None:
+    assert checks.METRIC_TOKENS == {"svd": TRIPLET_CHOICES, "frd": DOUBLET_CHOICES}
 
 
 @pytest.mark.parametrize(
