@@ -1,6 +1,6 @@
 """Ranks for people: a heat map a run, its rounds, its spectra, several runs side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SHOWN_ROUNDS = 20
 SCALE_STEPS = 8
 SHOWN_VALUES = 3  # singular values of a matrix
+TOPS = (1, 2, 4)  # so many of the largest
 WITH_START = ("svd", "frd", "ADALORA")  # types whose r is what every matrix started with
 
 
@@ -98,23 +99,24 @@ def print_spectra(run: "Inspected") -> None:
                 f"{_shorten(matrix.name)}",
                 matrix.rank,
                 found["effective_rank"],
-                *(_format_share(found[f"energy_{count}"]) for count in (1, 2, 4)),
+                *(_format_share(found[f"energy_{count}"]) for count in TOPS),
                 (values + more) or "-",
                 _format_figure(found["orthogonality_A"], 2),
                 _format_figure(found["orthogonality_B"], 2),
             ]
         )
-    columns = ["matrix", "rank", "eff.", "1 %", "2 %", "4 %", "largest", "A", "B"]
+    columns = ["matrix", "rank", "eff.", *(f"top {count}" for count in TOPS), "largest", "A", "B"]
     note = (
-        "singular values of Delta W: eff.: their effective rank; n %: energy in the n largest; "
-        "A, B: ||A A^T - I||, ||B^T B - I|| over all triplets, of svd adapters"
+        "singular values of Delta W: eff.: their effective rank; top n: share of the energy in "
+        "the n largest; largest: of the values; A, B: ||A A^T - I||, ||B^T B - I|| over all triplets, of svd adapters"
     )
     _print_rows(f"{run.label}: spectra", columns, rows, note=note)
 
 
 def print_side_by_side(runs: "Sequence[Inspected]", correlation: "RankCorrelation") -> None:
     """A column a run, then how alike their patterns are."""
-    means = [mean_by_kind(run.report.ranks, run.report.kinds) for run in runs]
+    common = set.intersection(*(set(run.report.ranks) for run in runs))
+    means = [_mean_ranks(run.report, common) for run in runs]
     kinds = dict.fromkeys(kind for mean in means for kind in mean)
     rows: list[list[Any]] = [
         ["type", *(run.report.type for run in runs)],
@@ -124,11 +126,18 @@ def print_side_by_side(runs: "Sequence[Inspected]", correlation: "RankCorrelatio
         *([f"mean rank, {_shorten(kind)}", *(mean.get(kind) for mean in means)] for kind in kinds),
     ]
     labels = [run.label for run in runs]
-    _print_rows("side by side", ["", *labels], rows)
+    left_out = f"; {correlation.left_out:,} are not in all" if correlation.left_out else ""
+    shared = f"over the {correlation.common:,} matrices of all runs{left_out}"
+    _print_rows("side by side", ["", *labels], rows, note=f"mean ranks: {shared}")
     found = [[label, *row] for label, row in zip(labels, correlation.rows(), strict=True)]
-    left_out = f", {correlation.left_out:,} are not in all" if correlation.left_out else ""
-    note = f"Spearman's rho over the {correlation.common:,} matrices of all runs{left_out}"
+    note = f"Spearman's rho {shared}"
     _print_rows("rank correlation", ["", *labels], found, note=note)
+
+
+def _mean_ranks(report: "RankReport", paths: Collection[str]) -> dict[str, float]:
+    """Kind -> mean rank of those of its matrices that are among the paths."""
+    kinds = {path: kind for path, kind in report.kinds.items() if path in paths}
+    return mean_by_kind(report.ranks, kinds)
 
 
 def _open_table(title: str) -> Table:
@@ -182,7 +191,7 @@ def _format_figure(value: float | None, digits: int) -> str | None:
 
 
 def _format_share(share: float | None) -> str | None:
-    return None if share is None else f"{100 * share:.0f}"
+    return None if share is None else f"{100 * share:.0f} %"
 
 
 def _name_layer(stack: str, layer: int | None, *, with_stack: bool) -> str:

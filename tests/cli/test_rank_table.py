@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,14 @@ RANKS = {
     "bert.encoder.layer.0.output.dense": 3,
     "bert.encoder.layer.10.attention.self.query": 12,
     "pooler.dense": 1,
+}
+MINILM_KINDS = {  # in the model's order, with the sum of their sides
+    "attention.self.query": 768,
+    "attention.self.key": 768,
+    "attention.self.value": 768,
+    "attention.output.dense": 768,
+    "intermediate.dense": 1920,
+    "output.dense": 1920,
 }
 COLOUR = re.compile(r"\x1b\[[0-9;]*48;")  # a background
 
@@ -175,9 +184,7 @@ def test_spectra_show_the_largest_values_and_dashes_at_rank_0(
         "output",
         "3",
         "2.50",
-        "53",
-        "83",
-        "99",
+        *("53", "%", "83", "%", "99", "%"),
         "4",
         "3",
         "2",
@@ -186,6 +193,20 @@ def test_spectra_show_the_largest_values_and_dashes_at_rank_0(
         "-",
     ] in rows
     assert ["0", "query", "0", "2.50", "-", "-", "-", "-", "0.0042", "-"] in rows
+    heads = next(row for row in rows if row[:1] == ["matrix"])
+    assert heads[3:9] == ["top", "1", "top", "2", "top", "4"]
+    assert "top n: share of the energy in the n largest" in " ".join(out.split())
+
+
+def test_means_of_an_adapter_without_its_matrices_of_rank_0_are_over_what_all_have(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kept = {path: rank for path, rank in RANKS.items() if rank}
+    runs = [make(), make(kept, kind="LORA", label="b")]
+    print_side_by_side(runs, correlate_ranks([run.report.ranks for run in runs]))
+    rows = read_rows(capsys.readouterr().out)
+    assert ["mean", "rank,", "query", "12.00", "12.00"] in rows
+    assert ["matrices", "4", "3"] in rows
 
 
 def test_runs_side_by_side_have_means_and_correlations(capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,6 +217,30 @@ def test_runs_side_by_side_have_means_and_correlations(capsys: pytest.CaptureFix
     rows = read_rows(out)
     assert ["triplets", "16", "0", "8"] in rows
     assert ["mean", "rank,", "query", "6.00", "-1.00", "2.00"] in rows
-    assert ["mean", "rank,", "pooler", "1.00", "-", "2.00"] in rows
+    assert "pooler" not in out, "a mean is over the matrices of all runs"
+    words = " ".join(out.split())
+    shared = "over the 3 matrices of all runs; 1 are not in all"
+    assert f"mean ranks: {shared}" in words and f"Spearman's rho {shared}" in words
     assert ["a", "1.00", "-1.00", "-"] in rows
-    assert "over the 3 matrices of all runs, 1 are not in all" in " ".join(out.split())
+
+
+def test_the_readmes_ranks_are_printed_as_it_shows_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    after = readme.split("    .venv/bin/qarank inspect-ranks runs/quickstart/adalora\n", 1)[1]
+    shown = [line.removeprefix("    ") for line in after.strip("\n").split("\n\n")[0].splitlines()]
+    layers = [line.split() for line in shown if line[:1].isdecimal()][:-1]
+    ranks = {
+        f"bert.encoder.layer.{layer}.{kind}": int(rank)
+        for layer, *row, _ in layers
+        for kind, rank in zip(MINILM_KINDS, row, strict=True)
+    }
+    matrices = [
+        MatrixRank(path, *split, rank, rank * MINILM_KINDS[split[2]], 0, 0)
+        for path, rank in ranks.items()
+        for split in [split_path(path)]
+    ]
+    print_ranks(RankReport(shown[0].removesuffix(" (svd)"), "svd", 6, matrices))
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.rstrip() for line in printed if line.strip()] == shown
