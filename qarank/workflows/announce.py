@@ -45,10 +45,11 @@ def announce_plan(prepared: Prepared) -> None:
 def announce_estimate(found: Estimate) -> None:
     """How long the rest takes, in how much memory and disk, by a rehearsal of a few steps."""
     LOG.info(
-        "  %s for what is left: %.2g s a step, %d evaluations; memory %.1f GiB, disk %.2f GiB",
+        "  %s for what is left: %.2g s a step, %d evaluation%s; memory %.1f GiB, disk %.2f GiB",
         describe_duration(found.total_s),
         found.step_s,
         found.num_evaluations,
+        "" if found.num_evaluations == 1 else "s",
         found.peak_bytes / GIB,
         found.disk_bytes / GIB,
     )

@@ -75,12 +75,15 @@ def test_accelerates_precision_is_not_followed_unseen(
     assert lines == [f"accelerate's {asked} is not used: train.precision decides"] * num_lines
 
 
-def test_what_is_left_is_told_in_time_memory_and_disk(told: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("number", "words"), [(3, "3 evaluations"), (1, "1 evaluation")])
+def test_what_is_left_is_told_in_time_memory_and_disk(
+    number: int, words: str, told: pytest.LogCaptureFixture
+) -> None:
     announce_estimate(
         Estimate(
             step_s=0.5,
             train_s=600.0,
-            num_evaluations=3,
+            num_evaluations=number,
             evaluation_s=60.0,
             total_s=660.0,
             peak_bytes=2 * GIB,
@@ -90,5 +93,5 @@ def test_what_is_left_is_told_in_time_memory_and_disk(told: pytest.LogCaptureFix
         )
     )
     assert told.messages == [
-        "  11 min for what is left: 0.5 s a step, 3 evaluations; memory 2.0 GiB, disk 0.25 GiB"
+        f"  11 min for what is left: 0.5 s a step, {words}; memory 2.0 GiB, disk 0.25 GiB"
     ]
