@@ -125,7 +125,9 @@ def load_updates(
     saved = read_head(folder.tensors)
     _require_saved(folder.config.get("modules_to_save") or (), saved, known)
     paths = [path for path in known if path in updates]
-    layers = inject_adapters(model, paths, head=head, build=build)
+    model.requires_grad_(False)
+    # Of rank 0 everywhere and without a head it changes nothing, which is no mistake to read.
+    layers = inject_adapters(model, paths, head=head, build=build) if paths or head else {}
     _load_head(model, saved, head)
     return layers
 

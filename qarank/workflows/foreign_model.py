@@ -37,7 +37,8 @@ class FoundModel:
 
     Attributes:
         model: in float32.
-        layers: path -> adapter; empty for a full model.
+        layers: path -> adapter, of matrices of rank 1 or more; empty for a full model.
+        is_adapter: whether it held one, though it be of rank 0 everywhere.
         config: the model's.
         tokenizer: the folder's, or its base's.
         base: name or path of the base of an adapter, or of the model itself.
@@ -46,6 +47,7 @@ class FoundModel:
 
     model: nn.Module
     layers: dict[str, LoRALinear]
+    is_adapter: bool
     config: PretrainedConfig
     tokenizer: PreTrainedTokenizerBase
     base: str
@@ -73,7 +75,7 @@ def open_folder(path: Path) -> FoundModel:
         source = ModelSource(str(path), {})
         config = load_config(source, ModelConfig(name_or_path=str(path)))
         model = load_reader(source, config)
-        return FoundModel(model, {}, config, load_tokenizer(source), str(path), None)
+        return FoundModel(model, {}, False, config, load_tokenizer(source), str(path), None)
     raise RunDirError(describe_misfit(path))
 
 
@@ -103,7 +105,7 @@ def _open_adapter(path: Path) -> FoundModel:
     tokenizer = load_tokenizer(ModelSource(str(path), {}) if has_tokenizer(path) else source)
     if folder.config.get("task_type") == "QUESTION_ANS":
         _drop_token_types(path, tokenizer)
-    return FoundModel(model, layers, config, tokenizer, base, revision)
+    return FoundModel(model, layers, True, config, tokenizer, base, revision)
 
 
 def _name_base(config: dict[str, Any]) -> tuple[str, str | None]:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 from qarank.artifacts.names import RANK_PATTERN
-from qarank.errors import CheckpointError
 from qarank.workflows.inspect_ranks import RankReport, report_ranks
 from qarank.workflows.model import HEAD
 from qarank.workflows.saved_model import OpenedModel
@@ -14,12 +13,10 @@ def report_kept(opened: OpenedModel) -> RankReport:
     """What inspect-ranks says of the folder, in the model's order; a head is no matrix.
 
     Raises:
-        CheckpointError: its rank_pattern.json cannot be read, or is another adapter's.
+        CheckpointError: its rank_pattern.json cannot be read, or is another adapter's; or the
+            folder names no matrix.
     """
     report = report_ranks(opened.folder)
-    unnamed = next((path for path in opened.layers if path not in report.ranks), None)
-    if unnamed is not None:
-        raise CheckpointError(f"{opened.folder} is damaged: {RANK_PATTERN} has no {unnamed}")
     places = {path: place for place, (path, _) in enumerate(opened.reader.model.named_modules())}
     matrices = [matrix for matrix in report.matrices if matrix.path != HEAD]
     matrices.sort(key=lambda matrix: places.get(matrix.path, len(places)))

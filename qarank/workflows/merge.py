@@ -83,8 +83,8 @@ def merge_run(path: Path, out: Path, options: MergeOptions = PLAIN) -> dict[str,
     base = Path(opened.base).expanduser()
     if base.is_dir():  # not on the hub
         check_apart(out, base)
-    if not opened.layers and (options.to != "dense" or options.rank is not None):
-        raise AdapterError(f"{path} holds a full model: without adapters it stays dense as it is")
+    if options.to != "dense" or options.rank is not None:
+        _require_updates(opened, path)
     if options.to != "dense":
         _require_nothing_else(opened)
     model = opened.reader.model.cpu()
@@ -135,6 +135,17 @@ def cut_ranks(opened: OpenedModel, rank: int) -> float:
         shares.append(share)
         layer.set_update(update)
     return min(shares)
+
+
+def _require_updates(opened: OpenedModel, path: Path) -> None:
+    """Only an update can be written as one, or be cut."""
+    if not opened.is_adapter:
+        raise AdapterError(f"{path} holds a full model: without adapters it stays dense as it is")
+    if not opened.layers:
+        raise AdapterError(
+            f"{path} holds an adapter that is empty: every matrix is at rank 0, so there is no"
+            " update to write or to cut; --to dense takes its head along"
+        )
 
 
 def _require_nothing_else(opened: OpenedModel) -> None:

@@ -52,7 +52,7 @@ def score_budgets(
     if data is not None:
         require_file(data)
     opened = open_model(path, precision=precision)
-    if not opened.layers:
+    if not opened.is_adapter:
         raise AdapterError(f"{path} holds no adapter: there is no rank to cut")
     falling = order_budgets(budgets, count_triplets(opened), of=path)
     report = report_kept(opened)
@@ -83,9 +83,10 @@ def order_budgets(budgets: Sequence[int], total: int, *, of: Path) -> list[int]:
     Raises:
         DataError: a budget is not in 0..total.
     """
+    allowed = f"0..{total}" if total else "0 alone"
     for budget in budgets:
         if not 0 <= budget <= total:
-            raise DataError(f"--budgets names {budget}; {of} keeps {total}, so 0..{total}")
+            raise DataError(f"--budgets names {budget}; {of} keeps {total}, so {allowed}")
     return sorted({total, *budgets}, reverse=True)
 
 

@@ -60,7 +60,8 @@ class OpenedModel:
         manner: how it answers.
         settings: of its evaluations.
         reader: the model itself.
-        layers: path -> adapter; empty for a full model.
+        layers: path -> adapter, of matrices of rank 1 or more; empty for a full model.
+        is_adapter: whether the folder holds one, though it be of rank 0 everywhere.
         tokenizer: the model's.
     """
 
@@ -72,6 +73,7 @@ class OpenedModel:
     settings: EvalConfig
     reader: Reader
     layers: dict[str, LoRALinear]
+    is_adapter: bool
     tokenizer: PreTrainedTokenizerBase
 
 
@@ -106,7 +108,7 @@ def open_model(path: Path, *, precision: str | None = None) -> OpenedModel:
     found = open_folder(path)
     manner = Manner.of_folder(path, num_positions=count_positions(found.config))
     reader = _make_reader(
-        found.model, found.config, found.tokenizer, precision or "fp32", adapted=bool(found.layers)
+        found.model, found.config, found.tokenizer, precision or "fp32", adapted=found.is_adapter
     )
     return OpenedModel(
         folder=path,
@@ -117,6 +119,7 @@ def open_model(path: Path, *, precision: str | None = None) -> OpenedModel:
         settings=manner.eval_settings(),
         reader=reader,
         layers=found.layers,
+        is_adapter=found.is_adapter,
         tokenizer=found.tokenizer,
     )
 
@@ -142,6 +145,7 @@ def _open_run(saved: SavedRun, precision: str | None) -> OpenedModel:
         settings=recipe.eval,
         reader=reader,
         layers=layers,
+        is_adapter=is_adapter(saved.checkpoint),
         tokenizer=tokenizer,
     )
 
@@ -200,8 +204,8 @@ def load_checkpoint_model(
     checkpoint: Path, source: ModelSource, config: PretrainedConfig, precision: Precision
 ) -> nn.Module:
     """A checkpoint's model, adapters in place, its frozen part cast."""
-    model, layers = load_checkpoint_layers(checkpoint, source, config)
-    if layers:
+    model, _ = load_checkpoint_layers(checkpoint, source, config)
+    if is_adapter(checkpoint):
         cast_frozen(model, precision)
     return model
 

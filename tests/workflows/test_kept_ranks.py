@@ -12,11 +12,12 @@ from transformers import AutoModelForQuestionAnswering
 
 from qarank.artifacts.names import ADAPTER_WEIGHTS, RANK_PATTERN
 from qarank.artifacts.rank_file import read_ranks
-from qarank.errors import CheckpointError
+from qarank.errors import AdapterError, CheckpointError, DataError
 from qarank.workflows.inspect_ranks import report_ranks
 from qarank.workflows.inspect_spectra import report_spectra
 from qarank.workflows.kept_ranks import ranks_now, report_kept
 from qarank.workflows.merge import MergeOptions, merge_run
+from qarank.workflows.rank_curve import score_budgets
 from qarank.workflows.saved_model import open_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
@@ -92,6 +93,44 @@ def test_where_ranks_of_0_are_not_known_none_are_claimed(
     assert not (tmp_path / "out" / RANK_PATTERN).exists()
 
 
+@pytest.fixture
+def empty(save_peft: Callable[..., Path]) -> Path:
+    """PEFT's AdaLoRA folder whose every matrix is at rank 0."""
+    config = peft.AdaLoraConfig(init_r=4, target_modules=["query"], **PHASES, **TRAINED)
+    return save_peft(config, without=("query",))
+
+
+@pytest.mark.parametrize("options", [{"to": "lora"}, {"to": "adalora"}, {"rank": 2}])
+def test_an_adapter_of_rank_0_everywhere_is_no_full_model(
+    options: dict[str, Any], empty: Path, tmp_path: Path
+) -> None:
+    assert open_model(empty).is_adapter
+    with pytest.raises(AdapterError, match=f"{empty} holds an .*: every matrix is at rank 0, so"):
+        merge_run(empty, tmp_path / "out", MergeOptions(**options))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_adapter_of_rank_0_everywhere_becomes_dense_with_its_head(
+    empty: Path, tmp_path: Path
+) -> None:
+    report = merge_run(empty, tmp_path / "out")
+    assert (report["matrices"], report["largest_difference"]) == (0, 0.0)
+    assert not open_model(tmp_path / "out").is_adapter
+
+
+@pytest.mark.parametrize("settings", [TRAINED, {}])
+def test_an_adapter_of_rank_0_everywhere_has_a_curve_of_one_row(
+    settings: dict[str, Any], save_peft: Callable[..., Path], squad_file: Callable[[str], Path]
+) -> None:
+    config = peft.AdaLoraConfig(init_r=4, target_modules=["query"], **PHASES, **settings)
+    folder = save_peft(config, without=("query",))
+    (row,) = score_budgets(folder, [0], data=squad_file("mine"), precision="bf16")["budgets"]
+    assert (row["budget"], row["parameters"], row["kept_energy"]) == (0, 0, 1.0)
+    assert list(row["ranks"].values()) == [0, 0]
+    with pytest.raises(DataError, match="--budgets names 1; .* keeps 0, so 0 alone"):
+        score_budgets(folder, [1], data=squad_file("mine"))
+
+
 def test_a_head_that_was_adapted_is_no_matrix(save_peft: Callable[..., Path]) -> None:
     folder = save_peft(peft.LoraConfig(r=3, target_modules="all-linear"))
     opened = open_model(folder, precision="fp32")
@@ -107,5 +146,7 @@ def test_another_adapters_ranks_are_told(pruned_run: Any, tmp_path: Path) -> Non
     gone = next(name for name, matrix in pattern["matrices"].items() if matrix["rank"])
     del pattern["matrices"][gone]
     path.write_text(json.dumps(pattern))
-    with pytest.raises(CheckpointError, match=f"out is damaged: {RANK_PATTERN} has no {gone}"):
+    with pytest.raises(
+        CheckpointError, match=f"not of the adapter beside it: it gives {gone} rank 0"
+    ):
         report_kept(open_model(tmp_path / "out", precision="fp32"))
