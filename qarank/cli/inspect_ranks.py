@@ -78,7 +78,8 @@ def _inspect(
     runs: list[Path], *, with_rounds: bool, with_spectra: bool, with_picture: Path | None
 ) -> "list[Inspected]":
     from qarank.workflows.inspect_output import Inspected, label_runs
-    from qarank.workflows.inspect_ranks import report_ranks, report_rounds
+    from qarank.workflows.inspect_ranks import report_ranks
+    from qarank.workflows.inspect_rounds import find_last_step, report_rounds
 
     reports = [report_ranks(run) for run in runs]
     found = []
@@ -89,7 +90,8 @@ def _inspect(
             from qarank.workflows.inspect_spectra import report_spectra  # torch
 
             spectra = {path: each.to_dict() for path, each in report_spectra(report).items()}
-        found.append(Inspected(label, report, rounds, spectra))
+        last_step = find_last_step(run) if rounds else None
+        found.append(Inspected(label, report, rounds, spectra, last_step))
     return found
 
 

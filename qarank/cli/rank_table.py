@@ -108,7 +108,8 @@ def print_spectra(run: "Inspected") -> None:
     columns = ["matrix", "rank", "eff.", *(f"top {count}" for count in TOPS), "largest", "A", "B"]
     note = (
         "singular values of Delta W: eff.: their effective rank; top n: share of the energy in "
-        "the n largest; largest: of the values; A, B: ||A A^T - I||, ||B^T B - I|| over all triplets, of svd adapters"
+        "the n largest; largest: of the values; A, B: ||A A^T - I||, ||B^T B - I|| over all "
+        "triplets, of svd adapters"
     )
     _print_rows(f"{run.label}: spectra", columns, rows, note=note)
 

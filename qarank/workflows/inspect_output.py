@@ -33,12 +33,14 @@ class Inspected:
         report: its ranks.
         rounds: how it came to them; None where nobody asked.
         spectra: full module path -> figures of its update, as JSON takes them; None as before.
+        last_step: the step that the ranks are known to have stood until; None of no run.
     """
 
     label: str
     report: RankReport
     rounds: list[RoundFigures] | None = None
     spectra: Mapping[str, dict[str, Any]] | None = None
+    last_step: int | None = None
 
 
 def to_documents(

@@ -26,6 +26,7 @@ def write_picture(path: Path, runs: Sequence[Inspected]) -> None:
             r=run.report.r,
             kinds=run.report.kinds,
             rounds=run.rounds or [],
+            last_step=run.last_step,
         )
         for run in runs
     ]

@@ -11,15 +11,11 @@ from qarank.artifacts.find_run import describe_no_adapter, find_checkpoint, is_r
 from qarank.artifacts.names import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
-    CHECKPOINTS,
     FULL_MODEL_CONFIG,
     RANK_PATTERN,
 )
-from qarank.artifacts.round_file import read_rounds
-from qarank.artifacts.run_dir import RunDir, step_of
 from qarank.artifacts.tensor_parts import read_shapes
 from qarank.errors import AdapterError, CheckpointError, RunDirError
-from qarank.report.trajectory import RoundFigures, describe_rounds
 from qarank.workflows.inspect_notes import describe_rest
 
 PEFT_TYPES = ("LORA", "ADALORA")
@@ -136,26 +132,6 @@ def find_adapter_folder(path: Path) -> Path:
     if not any((path / name).is_file() for name in (ADAPTER_CONFIG, FULL_MODEL_CONFIG)):
         raise RunDirError(describe_no_adapter(path))
     return path
-
-
-def report_rounds(path: Path, report: RankReport) -> list[RoundFigures]:
-    """The rounds of a run, or of a checkpoint's past; none of an adapter folder elsewhere.
-
-    Raises:
-        CheckpointError: ranks.jsonl is damaged.
-    """
-    if not is_run(path):
-        return []
-    checkpoint = find_checkpoint(path)
-    run_dir = RunDir(checkpoint.parent.parent)
-    is_checkpoint = path.absolute().parent.name == CHECKPOINTS
-    lines = read_rounds(run_dir.ranks_path, until=step_of(checkpoint) if is_checkpoint else None)
-    costs = {matrix.path: matrix.cost for matrix in report.matrices}
-    try:
-        return describe_rounds(lines, costs, r=report.r)
-    except (KeyError, TypeError) as error:
-        where = f"{run_dir.ranks_path} is damaged"
-        raise CheckpointError(f"{where}: it names matrices that {RANK_PATTERN} does not") from error
 
 
 def split_path(path: str) -> tuple[str, int | None, str]:

@@ -51,7 +51,7 @@ def test_any_run_is_a_picture_with_nothing_cut_at_its_edge(run: DrawnRun) -> Non
     pixels = look(draw_runs([run]))
     edges = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
     assert all((edge == 1).all() for edge in edges), "white all around"
-    assert 800 < pixels.shape[1] <= 1600 and pixels.shape[0] < 2000
+    assert 800 < pixels.shape[1] <= 1600 and pixels.shape[0] < 2300
 
 
 def test_the_map_and_the_rounds_have_the_colour_of_their_ranks() -> None:

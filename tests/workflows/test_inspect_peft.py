@@ -12,7 +12,8 @@ import torch
 from transformers import BertConfig, BertForQuestionAnswering
 
 from qarank.errors import AdapterError, CheckpointError, RunDirError
-from qarank.workflows.inspect_ranks import report_ranks, report_rounds
+from qarank.workflows.inspect_ranks import report_ranks
+from qarank.workflows.inspect_rounds import report_rounds
 from qarank.workflows.inspect_spectra import report_spectra
 from qarank.workflows.merge import MergeOptions, merge_run
 

@@ -6,7 +6,8 @@ import pytest
 from qarank.errors import DataError
 from qarank.workflows.inspect_output import Inspected
 from qarank.workflows.inspect_picture import write_picture
-from qarank.workflows.inspect_ranks import report_ranks, report_rounds
+from qarank.workflows.inspect_ranks import report_ranks
+from qarank.workflows.inspect_rounds import report_rounds
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

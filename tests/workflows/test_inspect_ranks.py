@@ -5,13 +5,8 @@ from typing import Any
 import pytest
 
 from qarank.errors import CheckpointError, RunDirError
-from qarank.workflows.inspect_ranks import (
-    MatrixRank,
-    RankReport,
-    report_ranks,
-    report_rounds,
-    split_path,
-)
+from qarank.workflows.inspect_ranks import MatrixRank, RankReport, report_ranks, split_path
+from qarank.workflows.inspect_rounds import report_rounds
 
 
 @pytest.mark.parametrize(
@@ -85,33 +80,6 @@ def test_a_folder_that_is_no_run_is_refused(own_run: Any) -> None:
         report_ranks(own_run.folder / "checkpoints")
 
 
-def read_lines(run: Any) -> list[dict[str, Any]]:
-    text = (run.folder / "ranks.jsonl").read_text()
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def test_a_run_has_all_its_rounds_and_the_last_has_its_ranks(pruned_run: Any) -> None:
-    report = report_ranks(pruned_run.folder)
-    rounds = report_rounds(pruned_run.folder, report)
-    assert [each.global_step for each in rounds] == [4, 6, 8]
-    assert [each.ranks for each in rounds] == [line["ranks"] for line in read_lines(pruned_run)]
-    assert rounds[-1].ranks == report.ranks
-    assert rounds[-1].parameters == report.total_parameters
-
-
-def test_a_checkpoint_in_the_middle_has_the_rounds_before_it(
-    train_tiny: Callable[..., Any],
-) -> None:
-    train = {"max_steps": 12, "batch_size": 8, "save_every": 4, "keep_checkpoints": 9}
-    run = train_tiny(name="middle", train=train)
-    checkpoint = run.folder / "checkpoints" / "step_000004"
-    report = report_ranks(checkpoint)
-    rounds = report_rounds(checkpoint, report)
-    assert [each.global_step for each in rounds] == [4]
-    assert rounds[-1].ranks == report.ranks
-    assert report.total_rank > report_ranks(run.folder).total_rank
-
-
 @pytest.mark.parametrize("kind", ["svd", "frd"])
 def test_a_run_without_an_allocator_has_full_ranks_and_no_rounds(
     kind: str, train_tiny: Callable[..., Any]
@@ -136,13 +104,6 @@ def test_matrices_that_all_lost_their_rank_are_still_there(own_run: Any) -> None
     report = report_ranks(own_run.last_checkpoint)
     assert len(report.matrices) == 12
     assert (report.total_rank, report.total_parameters) == (0, 0)
-
-
-def test_rounds_of_other_matrices_are_damage(own_run: Any) -> None:
-    path = own_run.folder / "ranks.jsonl"
-    path.write_text(path.read_text().replace(".query", ".qwery"))
-    with pytest.raises(CheckpointError, match="names matrices that rank_pattern.json does not"):
-        report_rounds(own_run.folder, report_ranks(own_run.folder))
 
 
 def test_kinds_are_told_apart_by_their_stack_where_there_are_several() -> None:
