@@ -8,6 +8,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+# Largest difference allowed after saving, by precision: what is written is the same but for
+# rounding, as of E times A and of the scale, which half precision makes coarse.
+TOLERANCES = {"fp32": 1e-4, "bf16": 0.1, "fp16": 0.02}
+
 
 def compute_logits(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     """Start and end logits in eval mode, (2, batch, seq) float32, zero at padding."""

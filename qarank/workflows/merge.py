@@ -1,6 +1,9 @@
 """qarank merge: any adapter -> a folder that needs no qarank: dense weights, LoRA or AdaLoRA."""
 
+import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +22,19 @@ from qarank.artifacts.atomic import write_json, write_text, writing
 from qarank.artifacts.checkpoint import read_adapter, write_adapter
 from qarank.artifacts.folders import replace_folder
 from qarank.artifacts.names import MODEL_CARD, RANK_PATTERN
+from qarank.config.schema import ModelConfig
+from qarank.engine.precision import DTYPES
 from qarank.errors import AdapterError, CheckpointError
 from qarank.workflows.foreign_model import open_folder
 from qarank.workflows.kept_ranks import describe_kept, is_complete, report_kept
-from qarank.workflows.logits import compute_logits, largest_difference
+from qarank.workflows.logits import TOLERANCES, compute_logits, largest_difference
 from qarank.workflows.merge_place import MERGE_INFO, check_apart, check_free
 from qarank.workflows.model import HEAD, quiet_transformers
 from qarank.workflows.model_card import card_in_form, minimal_card
+from qarank.workflows.model_source import PACKAGE_SCHEME, find_model
 from qarank.workflows.saved_model import OpenedModel, open_model
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-# Largest logit difference allowed, as a share of the largest logit: half precision rounds weights.
-TOLERANCES = {"fp32": 1e-4, "bf16": 0.1, "fp16": 0.02}
+LOG = logging.getLogger("qarank")
 PROBE_TEXT = ("Who wrote the report?", "The report was written by the keeper of the lighthouse.")
 
 
@@ -77,6 +81,33 @@ def merge_run(path: Path, out: Path, options: MergeOptions = PLAIN) -> dict[str,
             and a head.
         CheckpointError: the saved logits differ by more than the precision explains.
     """
+    opened = _open_source(path, out, options)
+    model = opened.reader.model.cpu()
+    batch = build_probe(opened.tokenizer)
+    whole = compute_logits(model, batch)
+    kept_energy = 1.0 if options.rank is None else cut_ranks(opened, options.rank)
+    before = compute_logits(model, batch)
+    with _filling(out) as beside:
+        _save(opened, beside, options)
+        info = {
+            "checkpoint": str(opened.folder),
+            "to": options.to,
+            "dtype": options.dtype,
+            "matrices": len(opened.layers),
+            "ranks": sum(layer.rank for layer in opened.layers.values()),
+            "kept_energy": kept_energy,
+            "largest_logit": float(whole.abs().max()),
+            "cut_difference": largest_difference(whole, before),
+            "largest_difference": _compare(beside, before, TOLERANCES[options.dtype]),
+        }
+        write_json(beside / MERGE_INFO, info)
+    if options.to != "dense":
+        _tell_base(out, opened)
+    return {**info, "out": str(out)}
+
+
+def _open_source(path: Path, out: Path, options: MergeOptions) -> OpenedModel:
+    """What is asked for can be made of it, and out be written without changing it."""
     check_apart(out, path)
     check_free(out, overwrite=options.overwrite)
     opened = open_model(path, precision="fp32")
@@ -87,34 +118,35 @@ def merge_run(path: Path, out: Path, options: MergeOptions = PLAIN) -> dict[str,
         _require_updates(opened, path)
     if options.to != "dense":
         _require_nothing_else(opened)
-    model = opened.reader.model.cpu()
-    batch = build_probe(opened.tokenizer)
-    whole = compute_logits(model, batch)
-    kept_energy = 1.0 if options.rank is None else cut_ranks(opened, options.rank)
-    before = compute_logits(model, batch)
+    return opened
+
+
+@contextmanager
+def _filling(out: Path) -> Iterator[Path]:
+    """A folder beside out, which takes its name once all is written; after an error it is gone."""
     folder = out.resolve()  # `.` has no name of its own
     beside = folder.with_name(f".{folder.name}.part")
     try:
         with writing(out):
             shutil.rmtree(beside, ignore_errors=True)  # of a merge that was killed
             beside.mkdir(parents=True)
-            _save(opened, beside, options)
-            info = {
-                "checkpoint": str(opened.folder),
-                "to": options.to,
-                "dtype": options.dtype,
-                "matrices": len(opened.layers),
-                "ranks": sum(layer.rank for layer in opened.layers.values()),
-                "kept_energy": kept_energy,
-                "largest_logit": float(whole.abs().max()),
-                "cut_difference": largest_difference(whole, before),
-                "largest_difference": _compare(beside, before, TOLERANCES[options.dtype]),
-            }
-            write_json(beside / MERGE_INFO, info)
+            yield beside
             replace_folder(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return {**info, "out": str(out)}
+
+
+def _tell_base(out: Path, opened: OpenedModel) -> None:
+    """PEFT takes the base of an adapter from a folder or the hub; package: is ours alone."""
+    if opened.base.startswith(PACKAGE_SCHEME):
+        folder = find_model(ModelConfig(name_or_path=opened.base)).location
+        LOG.info(
+            "%s: PEFT cannot find its base %s by name: load %s, and pass the model to"
+            " PeftModel.from_pretrained",
+            out,
+            opened.base,
+            folder,
+        )
 
 
 def build_probe(tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:

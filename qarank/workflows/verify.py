@@ -11,15 +11,11 @@ from qarank.engine.precision import Precision
 from qarank.errors import NoOpError, RunError
 from qarank.ranks.protocol import Allocator
 from qarank.squad.batches import collate
-from qarank.workflows.logits import compute_logits, largest_difference
+from qarank.workflows.logits import TOLERANCES, compute_logits, largest_difference
 from qarank.workflows.preflight import Plan
 from qarank.workflows.prepare import Prepared
 from qarank.workflows.reading import Reader
 from qarank.workflows.saved_model import load_checkpoint_model
-
-# Largest logit difference allowed, as a share of the largest logit. Export multiplies E into A and
-# moves the scale to alpha: exact but for rounding, which half precision makes coarse.
-TOLERANCES: dict[Precision, float] = {"fp32": 1e-4, "bf16": 0.1, "fp16": 0.02}
 
 
 def check_allocation(plan: Plan, allocator: Allocator | None) -> None:

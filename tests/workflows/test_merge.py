@@ -1,6 +1,7 @@
 """Merging a trained, pruned adapter; what comes out is opened where there is no qarank."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,8 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 from qarank.errors import AdapterError, CheckpointError, RunDirError
-from qarank.workflows.logits import compute_logits, largest_difference
-from qarank.workflows.merge import TOLERANCES, MergeOptions, build_probe, merge_run
+from qarank.workflows.logits import TOLERANCES, compute_logits, largest_difference
+from qarank.workflows.merge import MergeOptions, build_probe, merge_run
 from qarank.workflows.merge_place import MERGE_INFO
 from qarank.workflows.saved_model import open_model
 
@@ -185,6 +186,33 @@ def test_a_lower_rank_cuts_each_update_to_the_nearest(pruned_run: Any, tmp_path:
     whole = merge_run(pruned_run.last_checkpoint, tmp_path / "whole", options)
     assert whole["kept_energy"] == pytest.approx(1.0)
     assert whole["cut_difference"] < 1e-5
+
+
+@pytest.mark.parametrize("to", ["dense", "lora", "adalora"])
+def test_a_base_that_peft_cannot_find_by_name_is_told(
+    to: str,
+    pruned_run: Any,
+    tiny_model_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    package = tmp_path / "base_for_merge"
+    shutil.copytree(tiny_model_dir, package / "model")
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with caplog.at_level("INFO", "qarank"):
+        merge_run(pruned_run.folder, tmp_path / "plain", MergeOptions(to="lora"))
+        assert "PEFT" not in caplog.text
+        config = json.loads((tmp_path / "plain" / "adapter_config.json").read_text())
+        config["base_model_name_or_path"] = "package:base_for_merge/model"
+        (tmp_path / "plain" / "adapter_config.json").write_text(json.dumps(config))
+        merge_run(tmp_path / "plain", tmp_path / "out", MergeOptions(to=to))
+    told = (
+        f"{tmp_path / 'out'}: PEFT cannot find its base package:base_for_merge/model by name: "
+        f"load {package / 'model'}, and pass the model to PeftModel.from_pretrained"
+    )
+    assert [record.message for record in caplog.records] == [told] * (to != "dense")
 
 
 @pytest.mark.parametrize("options", [{"to": "lora"}, {"to": "adalora"}, {"rank": 2}])

@@ -13,16 +13,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
+from qarank.engine.precision import DTYPES
 from qarank.errors import AdapterError, CheckpointError
 from qarank.workflows import merge
-from qarank.workflows.logits import compute_logits, largest_difference
-from qarank.workflows.merge import TOLERANCES, MergeOptions, build_probe, merge_run
+from qarank.workflows.logits import TOLERANCES, compute_logits, largest_difference
+from qarank.workflows.merge import MergeOptions, build_probe, merge_run
 from qarank.workflows.merge_place import MERGE_INFO
 from qarank.workflows.saved_model import open_model
 
 # A name that transformers has changed and PEFT still asks for.
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 FORMS = ("dense", "lora", "adalora")
 HEAD = {"modules_to_save": ["qa_outputs"]}
 PHASES = {"tinit": 1, "tfinal": 2, "deltaT": 1, "total_step": 8}
