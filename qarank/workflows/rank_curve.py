@@ -14,6 +14,7 @@ from qarank.adapters.truncate import ranks_within, singular_triplets, truncate_u
 from qarank.engine.progress import ProgressBar
 from qarank.errors import AdapterError, DataError
 from qarank.squad.text_file import require_file
+from qarank.workflows.data import Part
 from qarank.workflows.evaluate import allows_null, load_part
 from qarank.workflows.inspect_ranks import RankReport
 from qarank.workflows.kept_ranks import ranks_now, report_kept
@@ -60,9 +61,22 @@ def score_budgets(
     threshold = opened.manner.choose_threshold(
         null_threshold, with_null=allows_null(opened, part), of=opened.folder
     )
-    rows = []
+    rows = _score_each(falling, opened, report, part, threshold, show_progress=show_progress)
+    return {"checkpoint": str(opened.folder), "data": part.label, "budgets": rows}
+
+
+def _score_each(
+    falling: Sequence[int],
+    opened: OpenedModel,
+    report: RankReport,
+    part: Part,
+    threshold: float | None,
+    *,
+    show_progress: bool,
+) -> list[dict[str, Any]]:
+    """A row a budget; each cut is made of what the one before it left."""
+    rows, energy = [], find_energy(opened)
     with ProgressBar("evaluate", len(part.table) * len(falling), shown=show_progress) as bar:
-        energy = find_energy(opened)
         for budget in falling:
             cut_to_budget(opened, budget)
             found = evaluate_reader(
@@ -74,7 +88,7 @@ def score_budgets(
                 on_batch=bar.advance,
             )
             rows.append(_describe(opened, report, energy, found.metrics))
-    return {"checkpoint": str(opened.folder), "data": part.label, "budgets": rows}
+    return rows
 
 
 def order_budgets(budgets: Sequence[int], total: int, *, of: Path) -> list[int]:
