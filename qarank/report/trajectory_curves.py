@@ -94,8 +94,8 @@ class Trajectory:
         for shade, (label, curve) in zip((0.9, 0.5), curves.items(), strict=True):
             shown = [value if value > 0 or not is_log else math.nan for value in curve]
             axes.plot(self.steps, shown, ".-", label=label, color=COLOURS(shade), markersize=4)
-        ties = "; a tie, of margin 0, is a gap" if is_log else ""
-        self._finish(axes, f"scores at the cut{ties}")
+        gaps = "; a margin of 0 or less is a gap" if is_log else ""
+        self._finish(axes, f"scores at the cut{gaps}")
         if is_log:
             make_log(axes.yaxis, log_limits(positive, room=0.06))
         beside.set_axis_off()

@@ -65,7 +65,7 @@ def test_threshold_and_margin_are_those_of_the_rounds_and_a_tie_is_a_gap() -> No
     assert values_of(axes, 0)[1][:2] == [1e-9, 1e-5]
     margins = values_of(axes, 1)[1]
     assert margins[0] == 1e-10 and all(map(math.isnan, margins[1:]))
-    assert "a tie, of margin 0, is a gap" in axes.get_title()
+    assert "a margin of 0 or less is a gap" in axes.get_title()
     legend = beside.get_legend()
     assert legend is not None and len(legend.get_texts()) == 2
 
