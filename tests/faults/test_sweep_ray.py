@@ -24,12 +24,11 @@ def test_on_two_nodes_it_is_as_here_though_one_is_lost(
     recipe_file: Path, tmp_path: Path, nodes: TwoNodes
 ) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
-    finish(start(recipe_file, here, "--threads", "1"))
-    on_ray = ("--executor", "ray", "--address", nodes.address, "--threads", "1")
-    process = start(recipe_file, there, *on_ray)
+    options = ("--threads", "1", "--set", "train.max_steps=600")  # so that both run at a time
+    finish(start(recipe_file, here, *options))
+    process = start(recipe_file, there, "--executor", "ray", "--address", nodes.address, *options)
     points = [there / "run" / name for name in ("lora", "adalora")]
-    checkpoints = [point / "checkpoints/step_000012" for point in points]
-    wait_for(lambda: all(folder.is_dir() for folder in checkpoints), process)  # both at a time
+    wait_for(lambda: all(any(point.glob("checkpoints/step_*")) for point in points), process)
     nodes.kill_other()
     told = finish(process)
     assert "its node or worker was lost, it is run again" in told
