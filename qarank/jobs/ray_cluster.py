@@ -97,6 +97,7 @@ class _Course:
         self._room_seen = self._room_asked = time.monotonic()
 
     def run(self, jobs: Sequence[Job]) -> None:
+        """As `Executor.run`; what still runs when this ends is stopped."""
         waiting = list(jobs)
         try:
             while self.running or (waiting and not self.watch.is_stopping()):

@@ -86,17 +86,12 @@ def evaluate_run(
     part = load_part(path, opened, data)
     tell_notes(part)
     others = read_others(wanted, part.label)
-    with_null = allows_null(opened, part)
     threshold = opened.manner.choose_threshold(
-        null_threshold, with_null=with_null, of=opened.folder
+        null_threshold, with_null=allows_null(opened, part), of=opened.folder
     )
-    with ProgressBar("evaluate", len(part.table), shown=show_progress) as bar:
-        answer = _answer if compat is None else _answer_as_run_qa
-        found = answer(opened, part, threshold, bar.advance)
+    found = _answer_all(opened, part, threshold, compat, is_shown=show_progress)
     label = part.label if compat is None else f"{part.label}-{compat}"
-    folder = output
-    if output is None and opened.run is not None and null_threshold is None:
-        folder = opened.run.run_dir.eval_dir(opened.folder.name, label)
+    folder = output or (_find_own_folder(opened, label) if null_threshold is None else None)
     metrics, compared = _weigh(found, part, others, wanted)
     if folder is not None:
         found.write(folder, metrics)
@@ -109,6 +104,21 @@ def evaluate_run(
         "features_per_s": len(part.table) / found.seconds,
         "files": None if folder is None else str(folder),
     }
+
+
+def _answer_all(
+    opened: OpenedModel, part: Part, threshold: float | None, compat: str | None, *, is_shown: bool
+) -> _Answers:
+    """Every question's answer, with a bar where it is to be shown."""
+    answer = _answer if compat is None else _answer_as_run_qa
+    with ProgressBar("evaluate", len(part.table), shown=is_shown) as bar:
+        return answer(opened, part, threshold, bar.advance)
+
+
+def _find_own_folder(opened: OpenedModel, label: str) -> Path | None:
+    """Where a run keeps the evaluations of its checkpoint; another model has no such place."""
+    run = opened.run
+    return None if run is None else run.run_dir.eval_dir(opened.folder.name, label)
 
 
 def _check_asked(
